@@ -1,0 +1,73 @@
+"""`create_app()`: the only place that joins the parts. It starts nothing."""
+
+import sqlite3
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Engine, event
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from wa_app import cli, config, logs, web
+from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager, migrate
+from wa_app.web import access, presentation
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """The application. Raises `SettingError` for a setting that makes no sense."""
+    settings = settings or config.load()
+    logs.configure(settings.log_format)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    app = Flask(__name__)
+    app.config.from_mapping(_flask_config(settings))
+    _bind_extensions(app)
+    web.register(app)
+    cli.register(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _flask_config(settings: config.Settings) -> dict[str, Any]:
+    sqlite = settings.database.startswith("sqlite")
+    return {
+        "SETTINGS": settings,
+        "SECRET_KEY": settings.secret_key
+        or config.secret_from_file(settings.data_dir / "secret_key"),
+        "SQLALCHEMY_DATABASE_URI": settings.database,
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            # IMMEDIATE: a transaction that writes waits for its turn at the beginning, instead
+            # of failing in the middle because somebody else wrote since it read.
+            "connect_args": {"isolation_level": "IMMEDIATE", "timeout": 10} if sqlite else {},
+        },
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.secure_cookies,
+        "SESSION_COOKIE_NAME": "vigia",
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # `web/access.py` checks it, after who calls is known
+        "WTF_CSRF_TIME_LIMIT": None,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        "BABEL_TRANSLATION_DIRECTORIES": str(config.ROOT / "wa_app" / "translations"),
+    }
+
+
+def _bind_extensions(app: Flask) -> None:
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
+    login_manager.init_app(app)
+    login_manager.user_loader(access.load_user)
+    login_manager.unauthorized_handler(access.unauthorized)
+    csrf.init_app(app)
+    babel.init_app(app, locale_selector=presentation.choose_locale)
+    bootstrap.init_app(app)
+    limiter.init_app(app)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        # FULL: what was confirmed survives a power cut, in WAL mode too.
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,212 @@
+"""The only reader of the environment. A setting that makes no sense stops the start, by name."""
+
+import os
+import secrets
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from wa_app.domain.messages import MessagePolicy
+from wa_app.domain.policy import Policy, setting
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SECRET_SETTINGS = ("SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD", "BACKUP_KEY")
+"""Never handed to a child process, never logged."""
+
+
+class SettingError(Exception):
+    """One setting makes no sense; the message names it and says what would."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str = setting("127.0.0.1", "Address the server listens on; 0.0.0.0 for all.")
+    port: int = setting(8000, "Port the server listens on.")
+    data_dir: Path = setting(
+        Path("instance"), "Folder of database, sessions, backups, lock and secret key."
+    )
+    database_url: str = setting("", "Database; empty: SQLite in DATA_DIR.")
+    secret_key: str = setting("", "Signs the login cookies; empty: made once, kept in DATA_DIR.")
+    backup_key: str = setting(
+        "", "Encrypts the backups of session files; empty: made once, kept in DATA_DIR."
+    )
+    admin_email: str = setting("admin@localhost", "Login of the first administrator.")
+    admin_password: str = setting("", "Password of the first administrator; empty: a random one.")
+    secure_cookies: bool = setting(False, "Send the login cookie over HTTPS only.")
+    trusted_proxies: int = setting(0, "Reverse proxies in front of this server.")
+    whatsapp_proxy: str = setting("", "Proxy to WhatsApp (http:// or socks5://); empty: none.")
+    practice_phone: bool = setting(True, "Offer the simulated practice phone.")
+    enable_connection_monitor: bool = setting(
+        True, "Let the monitor reconnect and lift holds after an outage."
+    )
+    keepalive_presence: bool = setting(
+        False, "Show the number as online every 30 s; silences the phone's notifications."
+    )
+    max_connections_per_user: int = setting(1, "WhatsApp numbers a user may link.")
+    log_format: str = setting("text", "Log lines: text (for people) or json.")
+    policy: Policy = Policy()
+    messages: MessagePolicy = MessagePolicy()
+
+    @property
+    def sessions_dir(self) -> Path:
+        return self.data_dir / "sessions"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'vigia.db'}"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the environment, which beats `.env`. Raises `SettingError`."""
+    if environ is None:
+        environ = {**_dotenv(), **os.environ}
+    settings = Settings(
+        **_read(Settings, environ),
+        policy=Policy(**_read(Policy, environ)),
+        messages=MessagePolicy(**_read(MessagePolicy, environ)),
+    )
+    _refuse_nonsense(settings)
+    return settings
+
+
+def all_settings() -> list[tuple[str, str, str]]:
+    """(name, default, sentence) of every setting, as `.env.example` lists them."""
+    return [
+        (field.name.upper(), _written(field.default), field.metadata["sentence"])
+        for kind in (Settings, Policy, MessagePolicy)
+        for field in _setting_fields(kind)
+    ]
+
+
+def secret_from_file(path: Path) -> str:
+    """A random secret that is made once and kept in a file only we can read."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_text().strip()
+
+
+def _dotenv() -> dict[str, str]:
+    return {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()}
+
+
+def _setting_fields(kind: type) -> list[Field[Any]]:
+    return [field for field in fields(kind) if "sentence" in field.metadata]
+
+
+def _read(kind: type, environ: Mapping[str, str]) -> dict[str, Any]:
+    types_of = typing.get_type_hints(kind)
+    return {
+        field.name: _parse(field.name.upper(), environ[field.name.upper()], types_of[field.name])
+        for field in _setting_fields(kind)
+        if environ.get(field.name.upper(), "") != ""
+    }
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    parser, wanted = PARSERS[kind]
+    try:
+        return parser(text.strip())
+    except (ValueError, KeyError, OverflowError):
+        raise SettingError(f"{name}={text} makes no sense: it takes {wanted}.") from None
+
+
+BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False, "no": False, "off": False, "0": False
+}  # fmt: skip
+UNITS = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+def _duration(text: str) -> timedelta:
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    count = float(number)
+    if not 0 <= count < 1e9:
+        raise ValueError(text)
+    return timedelta(seconds=count * UNITS[text[len(number) :].strip()])
+
+
+def _whole(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise ValueError(text)
+    return count
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(text)
+    return value
+
+
+PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = types.MappingProxyType(
+    {
+        str: (str, "text"),
+        Path: (Path, "a folder"),
+        bool: (lambda text: BOOLEANS[text.lower()], "true or false"),
+        int: (_whole, "a whole number, 0 or more"),
+        float: (_fraction, "a number from 0 to 1"),
+        timedelta: (_duration, "a time such as 30, 30s, 5min or 24h"),
+    }
+)
+
+
+def _written(default: object) -> str:
+    match default:
+        case timedelta():
+            return f"{default.total_seconds():g}"
+        case bool():
+            return str(default).lower()
+    return str(default)
+
+
+def _refuse_nonsense(settings: Settings) -> None:
+    """What each setting alone cannot tell."""
+    policy = settings.policy
+    zero = timedelta(0)
+    rules = {
+        "PORT": (0 < settings.port < 65536, "a port from 1 to 65535"),
+        "LOG_FORMAT": (settings.log_format in {"text", "json"}, "text or json"),
+        "WHATSAPP_PROXY": (is_proxy(settings.whatsapp_proxy), "http://host:port or socks5://…"),
+        "ADMIN_EMAIL": ("@" in settings.admin_email, "an e-mail address"),
+        "SECRET_KEY": (len(settings.secret_key) not in range(1, 16), "16 characters or more"),
+        "PAIRING_WINDOW": (
+            zero < policy.pairing_window <= timedelta(seconds=160),
+            "up to 160 seconds, the library's own limit",
+        ),
+        "RECONNECT_MAX_DELAY": (
+            policy.reconnect_max_delay >= policy.reconnect_base_delay,
+            "at least RECONNECT_BASE_DELAY",
+        ),
+        "KEEPALIVE_FAILURES": (policy.keepalive_failures >= 1, "1 or more"),
+        **{
+            name.upper(): (getattr(policy, name) > zero, "more than 0 seconds")
+            for name in ("monitor_interval", "heartbeat", "connect_timeout", "reconnect_base_delay")
+        },
+    }
+    for name, (holds, wanted) in rules.items():
+        if not holds:
+            raise SettingError(f"{name} makes no sense: it takes {wanted}.")
+
+
+def is_proxy(url: str) -> bool:
+    """Whether this is a proxy the library takes, or empty for none."""
+    try:
+        parts = urlsplit(url)
+        return not url or (parts.scheme in {"http", "socks5"} and bool(parts.hostname))
+    except ValueError:
+        return False

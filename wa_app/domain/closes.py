@@ -1,0 +1,97 @@
+"""Why a socket ended, and which class of ending that is.
+
+Code and reason arrive together from a gateway. The reason is our stable word for it (shown in the
+history, sent to programs); the class decides what the policy does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    STREAM_REPLACED = "stream_replaced"
+    LOGGED_OUT = "logged_out"
+    BANNED = "banned"
+    CLIENT_OUTDATED = "client_outdated"
+    RESTART_REQUIRED = "restart_required"
+    CONNECTION_LOST = "connection_lost"
+    KEEPALIVE_TIMEOUT = "keepalive_timeout"
+    CONNECT_TIMEOUT = "connect_timeout"
+    UNREACHABLE = "unreachable"  # DNS, TCP, TLS, proxy or HTTP failed: not the session's fault
+    SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
+    REFUSED = "refused"  # WhatsApp refused the login with a code nobody explains
+    PROCESS_DIED = "process_died"
+    SERVICE_STOPPED = "service_stopped"  # our own process was restarted or killed
+    FOLDER_UNUSABLE = "folder_unusable"  # full disk, missing rights: nothing wrong with the session
+    FILE_CORRUPT = "file_corrupt"
+    CLEANUP_FAILED = "cleanup_failed"  # the session folder could be neither removed nor renamed
+    PAIRING_TIMEOUT = "pairing_timeout"
+    REQUESTED = "requested"  # a person asked for it
+    USER_INACTIVE = "user_inactive"
+
+
+class CloseClass(StrEnum):
+    CONFLICT = "conflict"
+    LOGGED_OUT = "logged_out"
+    OUTDATED = "outdated"
+    BANNED = "banned"
+    EXPECTED = "expected"
+    TRANSIENT = "transient"
+    CORRUPT = "corrupt"
+    PAIRING_EXPIRED = "pairing_expired"
+
+
+CLOSE_CODES: Mapping[int, CloseClass] = {
+    440: CloseClass.CONFLICT,  # another client took the stream
+    401: CloseClass.LOGGED_OUT,  # the device was removed on the phone
+    403: CloseClass.LOGGED_OUT,  # the phone's own account is gone
+    406: CloseClass.LOGGED_OUT,  # logged out for a reason WhatsApp keeps to itself
+    428: CloseClass.LOGGED_OUT,
+    405: CloseClass.OUTDATED,
+    402: CloseClass.BANNED,
+    515: CloseClass.EXPECTED,  # WhatsApp's own restart after pairing
+    408: CloseClass.TRANSIENT,  # timed out
+    411: CloseClass.TRANSIENT,
+    500: CloseClass.TRANSIENT,
+    503: CloseClass.TRANSIENT,
+}  # anything else: CloseClass.TRANSIENT
+
+# Endings that are ours to tell, whatever code came with them.
+REASON_CLASSES: Mapping[Reason, CloseClass] = {
+    Reason.FILE_CORRUPT: CloseClass.CORRUPT,
+    Reason.CLEANUP_FAILED: CloseClass.CORRUPT,
+    Reason.PAIRING_TIMEOUT: CloseClass.PAIRING_EXPIRED,
+    # A bare stream error 401 while the device row is still there is no logout.
+    Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
+}
+
+# Endings that say something about the way to WhatsApp, not about the session: an outage.
+OUTAGE_REASONS = frozenset(
+    {
+        Reason.UNREACHABLE,
+        Reason.SERVER_ERROR,
+        Reason.CONNECT_TIMEOUT,
+        Reason.KEEPALIVE_TIMEOUT,
+        Reason.SERVICE_STOPPED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Close:
+    """The end of one socket. `until` is the end of a ban, in UTC; `has_credentials` what the
+    session file says afterwards (None: nobody could look)."""
+
+    code: int | None
+    reason: Reason
+    until: datetime | None = None
+    has_credentials: bool | None = None
+
+
+def classify(close: Close) -> CloseClass:
+    by_reason = REASON_CLASSES.get(close.reason)
+    if by_reason is not None:
+        return by_reason
+    return CLOSE_CODES.get(close.code or 0, CloseClass.TRANSIENT)

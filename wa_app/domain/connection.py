@@ -1,0 +1,91 @@
+"""One connection as two halves: what people want and what is seen.
+
+Both are values. Requests replace the wanted half, the owner replaces the observed half; neither
+ever writes the other's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from wa_app.domain.closes import Reason
+from wa_app.domain.states import Hold, Status
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What people asked for. `enabled` is *effective* wherever the core reads it: asked for, and
+    the user is active and not deleted."""
+
+    enabled: bool = False
+    wanted_version: int = 0
+    reopen_version: int = 0
+    wipe_version: int = 0
+    unlink_version: int = 0
+    pair_phone: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one kind of request does to the wanted half: `marks` take the new version."""
+
+    enabled: bool
+    marks: tuple[str, ...] = ()
+
+
+REQUESTS: Mapping[str, Request] = {
+    "connect": Request(True),
+    "connect_fresh": Request(True, ("wipe_version", "unlink_version")),
+    "reconnect": Request(True, ("reopen_version",)),
+    "disconnect": Request(False),
+    "logout": Request(False, ("wipe_version", "unlink_version")),
+    "force_cleanup": Request(False, ("wipe_version",)),
+    "remove": Request(False, ("wipe_version", "unlink_version")),
+}
+
+
+def request(wanted: Wanted, kind: str, *extra_marks: str) -> Wanted:
+    """The wanted half after a request. The services do the same in SQL, where the version counts
+    up without a race; this is what it means."""
+    asked = REQUESTS[kind]
+    version = wanted.wanted_version + 1
+    marks: dict[str, Any] = {mark: version for mark in (*asked.marks, *extra_marks)}
+    return replace(wanted, enabled=asked.enabled, wanted_version=version, **marks)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the owner sees. All times UTC; `None` where there is nothing to say."""
+
+    status: Status = Status.DISCONNECTED
+    status_since: datetime | None = None
+    opening_since: datetime | None = None
+    hold: Hold | None = None
+    hold_cause: Reason | None = None
+    hold_until: datetime | None = None
+    hold_library: str | None = None
+    attempt: int = 0
+    monitor_attempt: int = 0
+    lifts: int = 0
+    next_attempt_at: datetime | None = None
+    has_credentials: bool = False
+    phone: str | None = None
+    push_name: str | None = None
+    qr_payload: str | None = None
+    qr_expires_at: datetime | None = None
+    qr_number: int | None = None
+    pairing_code: str | None = None
+    pairing_started_at: datetime | None = None
+    connected_at: datetime | None = None
+    last_disconnect_at: datetime | None = None
+    last_code: int | None = None
+    last_reason: Reason | None = None
+    restricted_until: datetime | None = None
+    observed_version: int = 0
+    socket_version: int = 0
+    wiped_version: int = 0
+
+
+def wipe_pending(wanted: Wanted, observed: Observed) -> bool:
+    return wanted.wipe_version > observed.wiped_version

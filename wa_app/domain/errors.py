@@ -1,0 +1,63 @@
+"""What can be refused, named by what to do next. Words and HTTP codes are in `web/errors.py`."""
+
+from datetime import timedelta
+
+
+class Refused(Exception):
+    """A request that cannot be carried out; nothing was changed. `error` is the stable word
+    programs read."""
+
+    error = "refused"
+
+
+class WrongInput(Refused):
+    """`field` of the request makes no sense; `problem` is the stable word for why."""
+
+    error = "invalid"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class NotFound(Refused):
+    error = "not_found"
+
+
+class UserNotFound(NotFound):
+    error = "user_not_found"
+
+
+class ConnectionNotFound(NotFound):
+    error = "connection_not_found"
+
+
+class PairFirst(Refused):
+    """There are no credentials to reconnect with."""
+
+    error = "pair_first"
+
+
+class ConnectionLimit(Refused):
+    """The user has as many connections as allowed."""
+
+    error = "connection_limit"
+
+
+class NoQr(Refused):
+    """The practice phone was asked to scan, and no QR is shown."""
+
+    error = "no_qr"
+
+
+class EmailTaken(Refused):
+    error = "email_taken"
+
+
+class TooOften(Refused):
+    error = "too_often"
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__()
+        self.retry_after = retry_after

@@ -1,0 +1,159 @@
+"""What a message is, what becomes of a send, and which messages the bot answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from wa_app.domain.policy import seconds, setting
+from wa_app.domain.wire import SendFailure
+
+
+@dataclass(frozen=True)
+class MessagePolicy:
+    send_rate: int = setting(20, "Messages a minute and connection, at most; 0: no limit.")
+    bot_pause: timedelta = setting(
+        seconds(3), "Longest pause before a bot's answer, showing “typing…”; a third is the least."
+    )
+    bot_max_age: timedelta = setting(
+        timedelta(minutes=5), "The bot leaves messages older than this to a person."
+    )
+    reply_expires: timedelta = setting(
+        timedelta(minutes=30), "A bot's answer that could not be sent for this long is dropped."
+    )
+    send_timeout: timedelta = setting(
+        seconds(75), "A send without any answer for this long may have left or not."
+    )
+    loop_answers: int = setting(10, "Answers in one chat within LOOP_WINDOW that mean a loop.")
+    loop_window: timedelta = setting(timedelta(minutes=10), "See LOOP_ANSWERS.")
+    loop_mute: timedelta = setting(timedelta(hours=1), "How long the bot mutes itself then.")
+
+
+MAX_TEXT = 4096
+"""The longest text we send, in characters."""
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+class Author(StrEnum):
+    CUSTOMER = "customer"
+    BOT = "bot"
+    PERSON = "person"  # through the page or the API
+    PHONE = "phone"  # on the phone itself, or another linked device
+
+
+class MessageState(StrEnum):
+    RECEIVED = "RECEIVED"  # incoming
+    PENDING = "PENDING"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    READ = "READ"
+    FAILED = "FAILED"
+
+
+class FailCause(StrEnum):
+    PERHAPS_SENT = "perhaps_sent"
+    TOO_LATE = "too_late"
+    REFUSED = "refused"
+
+
+# ---- sending
+
+MAX_UNKNOWN_ENDS = 2
+RESTRICTED_FOR = timedelta(hours=24)
+RESTRICTED_RETRY = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a message after a failed send."""
+
+    state: MessageState
+    cause: FailCause | None = None
+    unknown_ends: int = 0
+    not_before: datetime | None = None
+    restricted_until: datetime | None = None
+
+
+def after_send_failure(failure: SendFailure, unknown_ends: int, now: datetime) -> Outcome:
+    match failure:
+        case SendFailure.NOT_SENT:
+            return Outcome(MessageState.PENDING, unknown_ends=unknown_ends)
+        case SendFailure.UNKNOWN if unknown_ends + 1 < MAX_UNKNOWN_ENDS:
+            # A double is better than a loss for a customer who waits: once more, and marked.
+            return Outcome(MessageState.PENDING, unknown_ends=unknown_ends + 1)
+        case SendFailure.UNKNOWN:
+            return Outcome(MessageState.FAILED, FailCause.PERHAPS_SENT, unknown_ends + 1)
+        case SendFailure.RESTRICTED:
+            return Outcome(
+                MessageState.PENDING,
+                unknown_ends=unknown_ends,
+                not_before=now + RESTRICTED_RETRY,
+                restricted_until=now + RESTRICTED_FOR,
+            )
+        case SendFailure.REFUSED:
+            return Outcome(MessageState.FAILED, FailCause.REFUSED, unknown_ends)
+
+
+# ---- the bot
+
+
+class Verdict(StrEnum):
+    ANSWER = "answer"
+    IGNORE = "ignore"  # nothing for a bot
+    WAITING = "waiting"  # a person should look: the chat is marked so
+    MUTE = "mute"  # a loop: silence in this chat for an hour, and the owner is told
+
+
+@dataclass(frozen=True)
+class Bot:
+    """The bot's settings of one connection."""
+
+    enabled: bool
+    fallback_text: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """An incoming message as the bot sees it. `recent_answers` are the times of the bot's answers
+    in this chat, `last_answer` the text of the newest, `recent_texts` the customer's texts,
+    newest first, this one included."""
+
+    kind: str
+    text: str
+    at: datetime
+    is_group: bool
+    muted_until: datetime | None
+    recent_answers: Sequence[datetime]
+    last_answer: str | None
+    recent_texts: Sequence[str]
+
+
+def bot_verdict(bot: Bot, question: Question, now: datetime, policy: MessagePolicy) -> Verdict:
+    if not bot.enabled or not bot.fallback_text or question.is_group or question.kind != "text":
+        return Verdict.IGNORE
+    if question.muted_until is not None and question.muted_until > now:
+        return Verdict.IGNORE
+    if now - question.at > policy.bot_max_age:
+        return Verdict.WAITING
+    return Verdict.MUTE if _is_loop(question, now, policy) else Verdict.ANSWER
+
+
+def _is_loop(question: Question, now: datetime, policy: MessagePolicy) -> bool:
+    recent = [at for at in question.recent_answers if now - at <= policy.loop_window]
+    if len(recent) >= policy.loop_answers:
+        return True
+    echoes = question.recent_texts[:2]
+    return len(echoes) == 2 and all(text == question.last_answer for text in echoes)
+
+
+RECEIPT_RANK: Mapping[MessageState, int] = {
+    MessageState.SENT: 1,
+    MessageState.DELIVERED: 2,
+    MessageState.READ: 3,
+}
+"""Receipts only ever move a message forward; they arrive in any order."""

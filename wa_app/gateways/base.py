@@ -1,0 +1,60 @@
+"""What every kind of phone offers the services. There are two: WhatsApp and the practice phone."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from wa_app.domain.wire import Command, Dial, Incoming, News
+
+Sink = Callable[[str, int, News], None]
+"""Takes (connection id, socket id, news). Must return at once: it queues, it never works."""
+
+
+class Gateway(Protocol):
+    """One channel to phones.
+
+    Failure has one way out: nothing here raises for the network's sake. Whatever goes wrong with
+    a socket arrives as exactly one `Closed`, after which nothing of that socket is alive.
+    """
+
+    version: str
+    """The library and its version, as shown to people and compared against `hold_library`."""
+
+    def start(self, sink: Sink) -> None: ...
+
+    def stop(self, grace: float) -> None:
+        """End every socket and everything the gateway started, within `grace` seconds."""
+
+    def open(self, dial: Dial) -> None:
+        """Start a socket and return at once."""
+
+    def close(self, socket_id: int, *, grace: float, unlink: bool = False) -> None:
+        """End a socket: ask, wait `grace` seconds (3 more to unlink), kill. Returns when nothing
+        of it is alive; a socket that is gone already is a success."""
+
+    def tell(self, socket_id: int, command: Command) -> bool:
+        """Hand a command to a socket; False when that socket is gone."""
+
+    def has_credentials(self, connection_id: str) -> bool: ...
+
+    def spooled(self, connection_id: str) -> Iterable[Incoming]:
+        """What a socket that has ended kept on disk and nobody acknowledged, oldest first."""
+
+    def clear_spool(self, connection_id: str) -> None: ...
+
+    def spool_waiting(self) -> Iterable[str]:
+        """Connections (quarantined ones too) with a spool on disk and no live socket."""
+
+    def kill_strays(self, connection_id: str) -> int:
+        """End any other process that holds this session's folder; how many there were."""
+
+    def export(self, connection_id: str) -> bytes | None:
+        """A consistent copy of the credentials for the backup; None when there are none."""
+
+    def remove(self, connection_id: str) -> bool:
+        """Delete all session files; False when there were none. Raises OSError."""
+
+    def quarantine(self, connection_id: str) -> None:
+        """Move the session files aside instead. Raises OSError."""
+
+    def probe(self, route: str | None) -> bool:
+        """Whether WhatsApp answers over this route (None: directly); a few seconds at most."""

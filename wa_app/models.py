@@ -1,0 +1,319 @@
+"""The rows. Times are UTC: aware in the code, without a zone in the database."""
+
+import secrets
+import uuid
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_login import UserMixin
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
+
+from wa_app.domain.closes import Reason
+from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.messages import Author, Bot, Direction, FailCause, MessageState
+from wa_app.domain.states import Channel, Hold, Status
+from wa_app.extensions import Base, db
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware UTC times. A naive one is a bug of ours and refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _enum(kind: type) -> Enum:
+    """Words, not numbers, and no database type: a new word needs no migration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+_COLUMN_TYPES: dict[Any, Any] = {
+    datetime: UtcTime,
+    **{kind: _enum(kind) for kind in (Status, Hold, Reason, Channel)},
+    **{kind: _enum(kind) for kind in (Author, Direction, MessageState, FailCause)},
+}
+Base.registry.update_type_annotation_map(_COLUMN_TYPES)
+
+
+class User(UserMixin, db.Model):
+    __table_args__ = {"sqlite_autoincrement": True}  # an id is never given out twice
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str] = mapped_column(String(100), default="")
+    password_hash: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(10), default="user")
+    locale: Mapped[str | None] = mapped_column(String(5))
+    active: Mapped[bool] = mapped_column(default=True)
+    session_key: Mapped[str] = mapped_column(String(32), default=lambda: secrets.token_hex(16))
+    """Part of every login cookie: a new one signs all browsers out."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deleted_at: Mapped[datetime | None]
+
+    connections: Mapped[list["Connection"]] = relationship(
+        back_populates="user", order_by="Connection.created_at"
+    )
+
+    @property
+    def is_active(self) -> bool:
+        return self.active and self.deleted_at is None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+    def get_id(self) -> str:
+        return f"{self.id}.{self.session_key}"
+
+
+class Connection(db.Model):
+    """One WhatsApp number of one user: the wanted half, the observed half, the bot's settings."""
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    channel: Mapped[Channel]
+    name: Mapped[str] = mapped_column(String(100), default="")
+    proxy: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    # Wanted: written by requests, never by the owner.
+    enabled: Mapped[bool] = mapped_column(default=False)
+    wanted_version: Mapped[int] = mapped_column(default=0)
+    reopen_version: Mapped[int] = mapped_column(default=0)
+    wipe_version: Mapped[int] = mapped_column(default=0)
+    unlink_version: Mapped[int] = mapped_column(default=0)
+    pair_phone: Mapped[str | None] = mapped_column(String(20))
+    deleted_at: Mapped[datetime | None]
+
+    # Observed: written by the owner, never by a request.
+    status: Mapped[Status] = mapped_column(default=Status.DISCONNECTED)
+    status_since: Mapped[datetime | None]
+    opening_since: Mapped[datetime | None]
+    hold: Mapped[Hold | None]
+    hold_cause: Mapped[Reason | None]
+    hold_until: Mapped[datetime | None]
+    hold_library: Mapped[str | None] = mapped_column(String(50))
+    attempt: Mapped[int] = mapped_column(default=0)
+    monitor_attempt: Mapped[int] = mapped_column(default=0)
+    lifts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+    has_credentials: Mapped[bool] = mapped_column(default=False)
+    phone: Mapped[str | None] = mapped_column(String(20))
+    push_name: Mapped[str | None] = mapped_column(String(100))
+    qr_payload: Mapped[str | None] = mapped_column(Text)
+    qr_expires_at: Mapped[datetime | None]
+    qr_number: Mapped[int | None]
+    pairing_code: Mapped[str | None] = mapped_column(String(20))
+    pairing_started_at: Mapped[datetime | None]
+    connected_at: Mapped[datetime | None]
+    last_disconnect_at: Mapped[datetime | None]
+    last_code: Mapped[int | None]
+    last_reason: Mapped[Reason | None]
+    restricted_until: Mapped[datetime | None]
+    observed_version: Mapped[int] = mapped_column(default=0)
+    socket_version: Mapped[int] = mapped_column(default=0)
+    wiped_version: Mapped[int] = mapped_column(default=0)
+
+    bot_enabled: Mapped[bool] = mapped_column(default=False)
+    bot_fallback_text: Mapped[str] = mapped_column(Text, default="")
+
+    user: Mapped[User] = relationship(back_populates="connections")
+
+    asked: Mapped[Wanted] = composite(Wanted, *(field.name for field in fields(Wanted)))
+    observed: Mapped[Observed] = composite(Observed, *(field.name for field in fields(Observed)))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What was asked for, as far as it may be: `enabled` is the effective one."""
+        allowed = self.user.is_active and self.deleted_at is None
+        return replace(self.asked, enabled=self.asked.enabled and allowed)
+
+    @property
+    def bot(self) -> Bot:
+        return Bot(self.bot_enabled, self.bot_fallback_text)
+
+
+class ConnectionEvent(db.Model):
+    """One change of a connection's state, written once, in the commit of the change."""
+
+    __table_args__ = (Index("ix_event_connection", "connection_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    status: Mapped[Status]
+    hold: Mapped[Hold | None]
+    reason: Mapped[Reason | None]
+    code: Mapped[int | None]
+    attempt: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+
+
+class Chat(db.Model):
+    """The conversation of a connection with one contact or group, named by its JID."""
+
+    __table_args__ = (UniqueConstraint("connection_id", "jid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    jid: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(String(200), default="")
+    is_group: Mapped[bool] = mapped_column(default=False)
+    muted_until: Mapped[datetime | None]
+    waiting_since: Mapped[datetime | None]
+    """Since when a person is needed: the bot left a message to them."""
+
+
+class Message(db.Model):
+    """A message, in or out. The outgoing ones that are not settled are the outbox."""
+
+    __table_args__ = (
+        UniqueConstraint("connection_id", "wa_id"),
+        UniqueConstraint("connection_id", "idempotency_key"),
+        Index("ix_message_chat", "chat_id", "id"),
+        Index("ix_message_outbox", "state", "connection_id", "id"),
+        Index("ix_message_bot", "bot_pending", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    chat_id: Mapped[int] = mapped_column(ForeignKey("chat.id", ondelete="CASCADE"))
+    direction: Mapped[Direction]
+    author: Mapped[Author]
+    kind: Mapped[str] = mapped_column(String(20), default="text")
+    text: Mapped[str] = mapped_column(Text)
+    state: Mapped[MessageState]
+    cause: Mapped[FailCause | None]
+    cause_detail: Mapped[str | None] = mapped_column(String(300))
+    wa_id: Mapped[str | None] = mapped_column(String(64))
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    at: Mapped[datetime | None]
+    """WhatsApp's own time of it."""
+    bot_pending: Mapped[bool] = mapped_column(default=False)
+    not_before: Mapped[datetime | None]
+    sending_since: Mapped[datetime | None]
+    unknown_ends: Mapped[int] = mapped_column(default=0)
+    """How often nobody could know whether it left: 1 and SENT means sent twice, perhaps."""
+
+    chat: Mapped[Chat] = relationship()
+
+
+class Operation(db.Model):
+    """Work the owner carries out step by step, and whose result is read from here."""
+
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    connection_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    version: Mapped[int] = mapped_column(default=0)
+    """The wipe version a force-cleanup waits for."""
+    actor: Mapped[str] = mapped_column(String(300))
+    state: Mapped[str] = mapped_column(String(10), default="PENDING")
+    result: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+
+
+class Audit(db.Model):
+    """Who did what, on what, when, from where, with which outcome. Only ever added to; it names
+    its actor and target in words because it outlives their rows."""
+
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    actor: Mapped[str] = mapped_column(String(300))
+    action: Mapped[str] = mapped_column(String(60))
+    target: Mapped[str] = mapped_column(String(300))
+    address: Mapped[str | None] = mapped_column(String(60))
+    outcome: Mapped[str] = mapped_column(String(60), default="done")
+
+
+class Owner(db.Model):
+    """The process that owns the sessions: one row, number 1."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    pid: Mapped[int]
+    host: Mapped[str] = mapped_column(String(255))
+    since: Mapped[datetime]
+    heartbeat_at: Mapped[datetime]
+
+
+PRACTICE_SWITCHES = ("network_loss", "slow_handshake", "hang", "send_failure")
+PRACTICE_EVENTS = ("conflict", "logout", "ban", "drop_once")
+
+
+class PracticeAccount(db.Model):
+    """The simulated phone behind a practice connection: what it is linked to, and its faults.
+    Pages write it, the owner acts on it. Switches stay on; events are taken once."""
+
+    connection_id: Mapped[str] = mapped_column(
+        ForeignKey("connection.id", ondelete="CASCADE"), primary_key=True
+    )
+    scanned: Mapped[str | None] = mapped_column(Text)
+    """The QR text or pairing code the phone has scanned and the owner not yet seen."""
+    linked: Mapped[bool] = mapped_column(default=False)
+    banned_until: Mapped[datetime | None]
+    network_loss: Mapped[bool] = mapped_column(default=False)
+    slow_handshake: Mapped[bool] = mapped_column(default=False)
+    hang: Mapped[bool] = mapped_column(default=False)
+    send_failure: Mapped[bool] = mapped_column(default=False)
+    conflict: Mapped[bool] = mapped_column(default=False)
+    logout: Mapped[bool] = mapped_column(default=False)
+    ban: Mapped[bool] = mapped_column(default=False)
+    drop_once: Mapped[bool] = mapped_column(default=False)
+
+
+class PracticeMessage(db.Model):
+    """A line in a chat of the practice phone, as its customers see it."""
+
+    __table_args__ = (
+        Index("ix_practice_message", "connection_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    customer: Mapped[str] = mapped_column(String(60))
+    direction: Mapped[Direction]
+    """As the connection sees it: IN is what the customer wrote."""
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    stored: Mapped[bool] = mapped_column(default=False)
+    """IN: the worker has it in its own table; until then it stays the practice phone's spool."""
