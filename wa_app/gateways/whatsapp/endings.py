@@ -1,0 +1,102 @@
+"""Which close each of the library's endings is.
+
+Several of them arrive within a moment of each other, the vaguest often first. So each carries how
+much it says, and the session process waits a little for one that says more.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from wa_app.domain.closes import Close, CloseClass, Reason, classify
+
+
+class Says(IntEnum):
+    LITTLE = 0  # it is over
+    SOMETHING = 1  # a code that came with it
+    ALL = 2  # nothing better will come
+
+
+@dataclass(frozen=True)
+class Ending:
+    close: Close
+    says: Says = Says.ALL
+
+
+LOST = Ending(Close(None, Reason.CONNECTION_LOST), Says.LITTLE)
+REQUESTED = Ending(Close(None, Reason.REQUESTED))
+REPLACED = Ending(Close(440, Reason.STREAM_REPLACED))
+OUTDATED = Ending(Close(405, Reason.CLIENT_OUTDATED))
+KEEPALIVE = Ending(Close(408, Reason.KEEPALIVE_TIMEOUT))
+NOT_PAIRED_IN_TIME = Ending(Close(None, Reason.PAIRING_TIMEOUT))
+NOT_PAIRED = Ending(Close(None, Reason.REFUSED), Says.SOMETHING)
+FOLDER_UNUSABLE = Ending(Close(None, Reason.FOLDER_UNUSABLE))
+
+CODES = {1: 400, 2: 401, 3: 402, 4: 403, 5: 406, 6: 405, 7: 409, 8: 500, 9: 501, 10: 503}
+"""neonize numbers WhatsApp's codes of a refused login (its enum ConnectFailureReason)."""
+
+LOGGED_OUT_CODES = frozenset({401, 403, 406})
+
+
+def logged_out(reason: int) -> Ending:
+    code = CODES.get(reason, 401)
+    return Ending(Close(code if code in LOGGED_OUT_CODES else 401, Reason.LOGGED_OUT))
+
+
+def banned(seconds: int, now: datetime) -> Ending:
+    return Ending(Close(402, Reason.BANNED, until=now + timedelta(seconds=seconds)))
+
+
+def login_refused(code: int) -> Ending:
+    """A code that has no event of its own. Codes that would class it as a logout or a ban, which
+    have theirs, are left out: the session file and those events decide about that."""
+    if code >= 500:
+        return Ending(Close(code, Reason.SERVER_ERROR), Says.SOMETHING)
+    close = Close(code, Reason.REFUSED)
+    if classify(close) is not CloseClass.TRANSIENT:
+        close = replace(close, code=None)
+    return Ending(close, Says.SOMETHING)
+
+
+def stream_error(code: str) -> Ending:
+    """A bare 401 is no logout, whatever its number says: that comes as an event of its own."""
+    number = int(code) if code.isdecimal() else None
+    if number is not None and number >= 500:
+        return Ending(Close(number, Reason.SERVER_ERROR), Says.SOMETHING)
+    return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
+
+
+REFUSED_IN_LOG = re.compile(r"""<failure\b[^>]*\breason=["'](\d{3})["']""")
+
+
+def in_log(line: str) -> Ending | None:
+    """The library has no event for a login refused with 500 or 503 (it just tries again), nor for
+    any refusal before pairing, but it writes a line."""
+    found = REFUSED_IN_LOG.search(line)
+    return login_refused(int(found[1])) if found else None
+
+
+HTTP_STATUS = re.compile(r"expected handshake response status code 101 but got (\d{3})")
+TIMED_OUT = re.compile(r"timed? ?out|deadline exceeded", re.IGNORECASE)
+FILE_BROKEN = re.compile(r"not a database|malformed|file is encrypted", re.IGNORECASE)
+FOLDER_BROKEN = re.compile(
+    r"failed to upgrade database|unable to open database|readonly|disk", re.IGNORECASE
+)
+
+
+def failed_dial(error: str) -> Ending:
+    """What connect() raised. Of an HTTP status only a 5xx is a code of WhatsApp's; anything else
+    was somebody on the way."""
+    status = HTTP_STATUS.search(error)
+    if status and int(status[1]) >= 500:
+        close = Close(int(status[1]), Reason.SERVER_ERROR)
+    elif "handshake failed" in error and TIMED_OUT.search(error):
+        close = Close(408, Reason.CONNECT_TIMEOUT)
+    elif FILE_BROKEN.search(error):
+        close = Close(None, Reason.FILE_CORRUPT)
+    elif FOLDER_BROKEN.search(error):
+        close = Close(None, Reason.FOLDER_UNUSABLE)
+    else:
+        close = Close(408 if TIMED_OUT.search(error) else None, Reason.UNREACHABLE)
+    return Ending(close)

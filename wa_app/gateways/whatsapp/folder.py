@@ -1,0 +1,110 @@
+"""The folder of one session: what lies where in it, and the lock that only one process can hold.
+
+Two processes on one session file would throw each other out for ever, so whoever drives a session
+holds the lock of its folder for as long as it lives. The kernel frees it when the process dies,
+however it dies.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from wa_app.gateways.whatsapp.identity import Identity
+
+ROOM_NEEDED = 1 << 20
+"""Bytes that must be free on the disk before a session is opened."""
+
+LOCK_RETRY = 0.05
+
+
+class FolderInUseError(Exception):
+    """Another process holds the folder; `holder` is who it says it is."""
+
+    def __init__(self, holder: Identity | None) -> None:
+        super().__init__(f"held by process {holder}")
+        self.holder = holder
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: Path
+
+    @property
+    def session_file(self) -> Path:
+        return self.path / "session.db"
+
+    @property
+    def session_files(self) -> tuple[Path, ...]:
+        """The credentials: SQLite keeps a part of them in the -wal file while they are in use."""
+        file = self.session_file
+        return (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")))
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def crash_report(self) -> Path:
+        """The standard error of the session process: what the native library says when it dies."""
+        return self.path / "crash.txt"
+
+    def prepare(self) -> None:
+        """Make the folder, private, and see that the disk has room. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        probe = os.open(self.path / "room", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.posix_fallocate(probe, 0, ROOM_NEEDED)
+        finally:
+            os.close(probe)
+            os.unlink(self.path / "room")
+
+    def hold(self, patience: float) -> int:
+        """Take the lock, sign it, and return its descriptor: whoever keeps that open holds it.
+        Raises FolderInUseError after `patience` seconds, OSError when the folder is unusable."""
+        deadline = time.monotonic() + patience
+        while True:
+            descriptor = self._try_lock()
+            if descriptor is not None:
+                _sign(descriptor)
+                return descriptor
+            if time.monotonic() >= deadline:
+                raise FolderInUseError(self.holder())
+            time.sleep(LOCK_RETRY)
+
+    def _try_lock(self) -> int | None:
+        descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The folder may have been removed and made anew since it was opened: then this is a
+            # lock on a file nobody else can see.
+            if os.fstat(descriptor).st_ino == self.lock.stat().st_ino:
+                return descriptor
+        os.close(descriptor)
+        return None
+
+    def holder(self) -> Identity | None:
+        """The living process that holds the lock, as it signed; None when nobody does."""
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Identity.parse(os.pread(descriptor, 100, 0).decode("ascii", "replace"))
+        finally:
+            os.close(descriptor)
+        return None
+
+
+def _sign(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(Identity.of(os.getpid())).encode(), 0)

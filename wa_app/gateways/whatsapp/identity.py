@@ -1,0 +1,53 @@
+"""Which process: a pid alone names another one as soon as it is given out again."""
+
+import os
+import select
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`started` is field 22 of /proc/<pid>/stat: clock ticks from boot to the process's start."""
+
+    pid: int
+    started: int
+
+    def __str__(self) -> str:
+        return f"{self.pid} {self.started}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Identity | None":
+        match text.split():
+            case [pid, started] if pid.isdecimal() and started.isdecimal():
+                return cls(int(pid), int(started))
+        return None
+
+    @classmethod
+    def of(cls, pid: int) -> "Identity | None":
+        """The living process with that pid; None when there is none (a zombie has ended)."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return None
+        # The name of the program, in brackets, may itself hold spaces and brackets.
+        fields = stat[stat.rindex(")") + 2 :].split()
+        return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
+
+    def kill(self, patience: float) -> bool:
+        """Kill exactly this process and wait for its end; False when it was gone already."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except OSError:
+            return False
+        try:
+            if Identity.of(self.pid) != self:
+                return False
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            select.select([handle], [], [], patience)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+        return True

@@ -1,0 +1,130 @@
+"""An event of the library made into a message of ours."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from wa_app.domain.wire import Incoming
+
+TEXTS = {
+    "conversation": "",
+    "extendedTextMessage": "text",
+    # What a customer chose from what a business offered is an answer in words.
+    "buttonsResponseMessage": "selectedDisplayText",
+    "templateButtonReplyMessage": "selectedDisplayText",
+    "listResponseMessage": "title",
+}
+"""Fields that are text, and where in them it stands."""
+
+KINDS = {
+    "imageMessage": ("image", "caption"),
+    "videoMessage": ("video", "caption"),
+    "ptvMessage": ("video", "caption"),
+    "audioMessage": ("audio", None),
+    "documentMessage": ("document", "caption"),
+    "stickerMessage": ("sticker", None),
+    "locationMessage": ("location", "name"),
+    "liveLocationMessage": ("location", "caption"),
+    "contactMessage": ("contact", "displayName"),
+    "contactsArrayMessage": ("contact", "displayName"),
+    "reactionMessage": ("reaction", "text"),
+    "pollCreationMessage": ("poll", "name"),
+    "pollCreationMessageV2": ("poll", "name"),
+    "pollCreationMessageV3": ("poll", "name"),
+    "pollCreationMessageV5": ("poll", "name"),
+    "pollCreationMessageV6": ("poll", "name"),
+}
+"""Fields that are something else: what, and where in them its caption stands."""
+
+OTHER = "other"
+"""Something a person sent that has no kind of its own here: an order, an invitation, …"""
+
+SILENT = frozenset(
+    {
+        "albumMessage",  # announces the pictures that follow
+        "editedMessage",
+        "encCommentMessage",
+        "encEventResponseMessage",
+        "encReactionMessage",
+        "fastRatchetKeySenderKeyDistributionMessage",
+        "groupRootKeyShare",
+        "keepInChatMessage",
+        "messageContextInfo",
+        "messageHistoryBundle",
+        "messageHistoryNotice",
+        "pinInChatMessage",
+        "placeholderMessage",
+        "pollUpdateMessage",
+        "protocolMessage",
+        "rootSecretDistributeMessage",
+        "secretEncryptedMessage",
+        "senderKeyDistributionMessage",
+        "stickerSyncRmrMessage",
+    }
+)
+"""Between programs, or about an earlier message: nothing anybody wrote."""
+
+PhoneOf = Callable[[Any], str | None]
+
+PHONE_NUMBERS = "s.whatsapp.net"
+HIDDEN_NUMBERS = "lid"
+
+
+def translate(event: Any, phone_of: PhoneOf) -> Incoming | None:
+    """None for what nobody wrote, and for status updates and channels, which nobody can answer.
+    `phone_of` is asked for the phone number's JID of a LID that came without."""
+    source = event.Info.MessageSource
+    content = kind_and_text(event.Message)
+    if content is None or source.Chat.Server == "newsletter" or source.Chat.User == "status":
+        return None
+    sender = _address(source.Sender, source.SenderAlt, phone_of)
+    return Incoming(
+        wa_id=event.Info.ID,
+        chat=_chat(source, sender, phone_of),
+        sender=sender,
+        sender_name=event.Info.Pushname,
+        kind=content[0],
+        text=content[1],
+        at=datetime.fromtimestamp(event.Info.Timestamp / 1000, UTC),
+        is_group=source.IsGroup,
+        from_me=source.IsFromMe,
+        spool_offset=0,
+    )
+
+
+def kind_and_text(message: Any) -> tuple[str, str] | None:
+    fields = {field.name: value for field, value in message.ListFields()}
+    for name, value in fields.items():
+        if name in TEXTS:
+            return "text", getattr(value, TEXTS[name]) if TEXTS[name] else value
+        if name in KINDS:
+            kind, caption = KINDS[name]
+            return kind, getattr(value, caption) if caption else ""
+    for name, value in fields.items():
+        # "disappearing", "view once" and the like are wrapped around the message itself.
+        if name not in SILENT and hasattr(value, "message"):
+            return kind_and_text(value.message)
+    return (OTHER, "") if fields.keys() - SILENT else None
+
+
+def _chat(source: Any, sender: str, phone_of: PhoneOf) -> str:
+    if source.IsGroup:
+        return _spelled(source.Chat)
+    if source.Chat.Server == "broadcast":
+        return sender  # somebody's broadcast list: to us, a message from them
+    other = source.RecipientAlt if source.IsFromMe else source.SenderAlt
+    return _address(source.Chat, other, phone_of)
+
+
+def _address(jid: Any, other: Any, phone_of: PhoneOf) -> str:
+    """The phone number's JID where it is known, else the LID's: without the device, for a
+    person is one person on all of them."""
+    if jid.Server == HIDDEN_NUMBERS:
+        if other.Server == PHONE_NUMBERS and other.User:
+            return _spelled(other)
+        return phone_of(jid) or _spelled(jid)
+    return _spelled(jid)
+
+
+def _spelled(jid: Any) -> str:
+    return f"{jid.User}@{jid.Server}"

@@ -1,0 +1,63 @@
+"""What the worker, the forkserver and a session process say to each other besides `domain.wire`.
+
+Requests go to the forkserver, each with the ticket of a process (the worker numbers them);
+reports come back. Pickled, over a socket that only these two have.
+"""
+
+from dataclasses import dataclass
+
+from wa_app.domain.wire import Dial
+from wa_app.gateways.whatsapp.identity import Identity
+
+MAX_REQUEST = 1 << 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`pairing_window` in seconds."""
+
+    sessions_dir: str
+    keepalive_failures: int
+    keepalive_presence: bool
+    pairing_window: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """Fork a session process; its pipe's end comes along as a file descriptor."""
+
+    ticket: int
+    dial: Dial
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Kill:
+    ticket: int
+
+
+Request = Start | Kill
+
+
+@dataclass(frozen=True)
+class Started:
+    ticket: int
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It has ended and is reaped. `status` as of `os.waitstatus_to_exitcode`."""
+
+    ticket: int
+    status: int
+
+
+Report = Started | Ended
+
+
+@dataclass(frozen=True)
+class FolderInUse:
+    """A session process's last word when another process holds its folder."""
+
+    holder: Identity | None

@@ -1,0 +1,44 @@
+"""The session process's end of the pipe to the worker."""
+
+import os
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import NoReturn
+
+from wa_app.domain.closes import Close
+from wa_app.domain.wire import Closed, Command, News
+from wa_app.gateways.whatsapp.launch import FolderInUse
+
+
+class Line:
+    """`obey` is called with every command, in a thread that does nothing else, and must return at
+    once: the same thread notices that the worker has gone, and then ends this process."""
+
+    def __init__(self, pipe: Connection, obey: Callable[[Command], None]) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+        self.obey = obey
+
+    def listen(self) -> None:
+        threading.Thread(target=self._listen, name="line", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                command = self._pipe.recv()
+            except (EOFError, OSError):
+                os._exit(0)
+            self.obey(command)
+
+    def tell(self, news: News | FolderInUse) -> None:
+        with self._lock:
+            try:
+                self._pipe.send(news)
+            except OSError:
+                os._exit(0)
+
+    def end(self, close: Close) -> NoReturn:
+        """The last news, and the end: not by returning, for the library may hang in any thread."""
+        self.tell(Closed(close))
+        os._exit(0)

@@ -1,0 +1,78 @@
+"""The first moments of a session process: everything that must be right before the library may
+touch the session file. The library itself is loaded last."""
+
+import logging
+import os
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from wa_app.domain.closes import Close, Reason
+from wa_app.domain.wire import Command, Dial, End, SendFailed, SendFailure, SendText
+from wa_app.gateways.whatsapp import session_file
+from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
+from wa_app.gateways.whatsapp.launch import FolderInUse, Settings
+from wa_app.gateways.whatsapp.line import Line
+from wa_app.gateways.whatsapp.session_file import FileState
+from wa_app.gateways.whatsapp.spool import Spool
+
+LOCK_PATIENCE = 2.0
+
+
+def run(pipe: Connection, dial: Dial, settings: Settings) -> None:
+    folder = Folder(Path(settings.sessions_dir) / dial.connection_id)
+    line = Line(pipe, lambda command: _obey_early(command, line, folder))
+    line.listen()
+    try:
+        folder.prepare()
+        lock = folder.hold(LOCK_PATIENCE)
+        _redirect_errors(folder.crash_report)
+        spool = Spool(folder.spool)
+    except FolderInUseError as error:
+        line.tell(FolderInUse(error.holder))
+        return
+    except OSError:
+        line.end(Close(None, Reason.FOLDER_UNUSABLE))
+    _check_session_file(folder, line)
+    _prepare_for_the_library()
+    # Loads the native library.
+    from wa_app.gateways.whatsapp.session_process import SessionProcess
+
+    SessionProcess(line, folder, spool, dial, settings).run()
+    os.close(lock)
+
+
+def _obey_early(command: Command, line: Line, folder: Folder) -> None:
+    match command:
+        case End():
+            has_device = session_file.has_device(folder.session_file)
+            line.end(Close(None, Reason.REQUESTED, has_credentials=has_device))
+        case SendText(message_id):
+            line.tell(SendFailed(message_id, SendFailure.NOT_SENT, "not connected yet"))
+
+
+def _check_session_file(folder: Folder, line: Line) -> None:
+    match session_file.inspect(folder.session_file):
+        case FileState.CORRUPT:
+            line.end(Close(None, Reason.FILE_CORRUPT, has_credentials=True))
+        case FileState.UNUSABLE:
+            has_device = session_file.has_device(folder.session_file)
+            line.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=has_device))
+        case FileState.HALF_PAIRED:
+            for file in folder.session_files:
+                file.unlink(missing_ok=True)
+
+
+def _redirect_errors(path: Path) -> None:
+    """The Go runtime writes what it dies of to the standard error; so that the worker can say it,
+    and nothing of the library reaches the service's own log, that is a file in the folder."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    os.dup2(file, sys.stderr.fileno())
+    os.close(file)
+
+
+def _prepare_for_the_library() -> None:
+    # Importing neonize sets up logging to the standard error, unless it is set up already.
+    logging.getLogger().addHandler(logging.NullHandler())
+    # Without this it marks every text, a person's too, as written by a bot.
+    os.environ["NEONIZE_BOT_TAG"] = "off"

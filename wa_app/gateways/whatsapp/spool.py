@@ -1,0 +1,99 @@
+"""Incoming messages on disk, from the moment they arrive until the worker has stored them.
+
+WhatsApp regards a message as delivered before we see it, so one that is lost between here and the
+database is lost for ever. Each is one line of JSON, flushed to the disk before anything else is
+done with it. What a crash left is read by whoever comes next; the message id makes it harmless to
+see one twice.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from wa_app.domain.wire import Incoming
+
+
+class Spool:
+    """The session process's side. Offsets count the bytes ever spooled by this process (what it
+    found included) and never go back, so that a late acknowledgement cannot cover a newer message
+    that took the place of an older one in the file."""
+
+    def __init__(self, path: Path) -> None:
+        is_new = not path.exists()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if is_new:
+            _flush_folder(path.parent)
+        self._lock = threading.Lock()
+        self._forgotten = 0
+        self._end = self._drop_torn_line()
+
+    def _drop_torn_line(self) -> int:
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.ftruncate(self._file, whole)
+        return whole
+
+    def append(self, message: Incoming) -> Incoming:
+        """The message with its offset, once it is on the disk. Raises OSError."""
+        record = json.dumps(asdict(message), default=datetime.isoformat).encode() + b"\n"
+        with self._lock:
+            try:
+                _write_whole(self._file, record)
+                os.fdatasync(self._file)
+            except OSError:
+                # Half a line in the middle would hide every message after it.
+                os.ftruncate(self._file, self._end - self._forgotten)
+                raise
+            self._end += len(record)
+            return _at(message, self._end)
+
+    def stored(self, offset: int) -> None:
+        with self._lock:
+            if offset >= self._end > self._forgotten:
+                os.ftruncate(self._file, 0)
+                self._forgotten = self._end
+
+
+def read_spool(path: Path) -> Iterator[Incoming]:
+    """What is in a spool nobody writes to any more, oldest first."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    offset = 0
+    for line in content.splitlines(keepends=True):
+        offset += len(line)
+        message = _parse(line)
+        if message is not None:
+            yield _at(message, offset)
+
+
+def _parse(line: bytes) -> Incoming | None:
+    """None for a line that a crash or a bad disk left unreadable: the others still count."""
+    try:
+        fields = json.loads(line)
+        return Incoming(**{**fields, "at": datetime.fromisoformat(fields["at"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _at(message: Incoming, offset: int) -> Incoming:
+    return Incoming(**{**message.__dict__, "spool_offset": offset})
+
+
+def _write_whole(file: int, record: bytes) -> None:
+    while record:
+        record = record[os.write(file, record) :]
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,319 @@
+"""The live sockets: a process each, and one thread that hears them all.
+
+That thread alone reads pipes and the forkserver's reports, and it alone posts news, so news of a
+socket come in order and its `Closed` comes last, once, when its process has ended and is reaped.
+Every other thread may open, tell and close at any time.
+"""
+
+import itertools
+import logging
+import queue
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe
+
+from wa_app.domain.closes import Close, Reason
+from wa_app.domain.wire import Closed, Command, Dial, End, News
+from wa_app.gateways.base import Sink
+from wa_app.gateways.whatsapp.identity import Identity
+from wa_app.gateways.whatsapp.launch import Ended, FolderInUse, Settings, Start, Started
+from wa_app.gateways.whatsapp.launcher import Launcher
+
+log = logging.getLogger(__name__)
+
+KILL_PATIENCE = 5.0
+"""For a killed process to be gone: it always is, unless the disk below it hangs."""
+
+SEND_PATIENCE = 2.0
+"""A session process reads its commands at once; one that does not is as good as dead."""
+
+MAX_TRIES = 3
+"""For a folder that another process holds, in spite of being killed."""
+
+
+@dataclass(eq=False)
+class Socket:
+    dial: Dial
+    ticket: int = 0
+    launcher: Launcher | None = None
+    pipe: Connection | None = None
+    identity: Identity | None = None
+    last_word: Close | None = None
+    in_use: FolderInUse | None = None
+    status: int | None = None
+    wanted_end: Reason | None = None
+    tries: int = 0
+    gone: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # of the pipe and its replacing
+
+    def send(self, command: Command) -> bool:
+        with self.lock:
+            if self.pipe is None:
+                return False
+            try:
+                self.pipe.send(command)
+            except OSError:
+                return False
+            return True
+
+
+class Switchboard:
+    """`close_of` says with which close a socket whose process has ended is to be reported."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_launcher: Callable[[], Launcher],
+        sink: Sink,
+        close_of: Callable[[Socket], Close],
+    ) -> None:
+        self._settings, self._make_launcher = settings, make_launcher
+        self._sink, self._close_of = sink, close_of
+        self._sockets: dict[int, Socket] = {}  # by socket id
+        self._tickets: dict[int, Socket] = {}
+        self._next_ticket = itertools.count(1)
+        self._launcher: Launcher | None = None
+        self._lock = threading.Lock()  # of the three above
+        self._stopping = False
+        self._over = False
+        self._selector = selectors.DefaultSelector()
+        self._errands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._bell, self._ringer = socket.socketpair()
+        self._ringer.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._run_errands)
+        self._thread = threading.Thread(target=self._listen, name="whatsapp sockets", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        with self._lock:
+            self._ready_launcher()
+
+    # ---- what others ask for
+
+    def live_connections(self) -> set[str]:
+        with self._lock:
+            return {entry.dial.connection_id for entry in self._sockets.values()}
+
+    def own_processes(self) -> set[Identity]:
+        with self._lock:
+            return {entry.identity for entry in self._sockets.values() if entry.identity}
+
+    def open(self, dial: Dial) -> None:
+        entry = Socket(dial)
+        with self._lock:
+            if not self._stopping:
+                self._sockets[dial.socket_id] = entry
+        if self._stopping:
+            entry.wanted_end = Reason.SERVICE_STOPPED
+            self._later(lambda: self._conclude(entry))
+        else:
+            self._launch(entry)
+
+    def tell(self, socket_id: int, command: Command) -> bool:
+        entry = self._sockets.get(socket_id)
+        return entry is not None and entry.send(command)
+
+    def close(self, socket_id: int, *, grace: float, unlink: bool) -> None:
+        entry = self._sockets.get(socket_id)
+        if entry is not None:
+            self._ask_to_end(entry, Reason.REQUESTED, unlink=unlink)
+            self._see_out([entry], time.monotonic() + grace)
+
+    def stop(self, grace: float) -> None:
+        deadline = time.monotonic() + grace
+        with self._lock:
+            self._stopping = True
+            entries = list(self._sockets.values())
+        for entry in entries:
+            self._ask_to_end(entry, Reason.SERVICE_STOPPED)
+        # What is left of the time is for killing whoever does not end.
+        self._see_out(entries, deadline - grace / 4)
+        with self._lock:
+            launcher, self._launcher = self._launcher, None
+        if launcher is not None:
+            self._later(lambda: self._retire(launcher, deadline - time.monotonic()))
+        self._later(self._finish)
+        self._thread.join(max(0.1, deadline - time.monotonic()))
+
+    def _ask_to_end(self, entry: Socket, reason: Reason, *, unlink: bool = False) -> None:
+        entry.wanted_end = entry.wanted_end or reason
+        entry.send(End(unlink))
+
+    def _see_out(self, entries: list[Socket], deadline: float) -> None:
+        for entry in entries:
+            entry.gone.wait(max(0.0, deadline - time.monotonic()))
+        late = [entry for entry in entries if not entry.gone.is_set()]
+        for entry in late:
+            self._kill(entry)
+        deadline = time.monotonic() + KILL_PATIENCE
+        for entry in late:
+            entry.gone.wait(max(0.0, deadline - time.monotonic()))
+
+    def _kill(self, entry: Socket) -> None:
+        with self._lock:
+            if entry.launcher is not None:
+                # One that has ended needs no telling: its session processes end with it.
+                with suppress(OSError):
+                    entry.launcher.kill(entry.ticket)
+
+    # ---- starting a process
+
+    def _ready_launcher(self) -> Launcher:
+        """Under the lock. Raises OSError."""
+        if self._launcher is None and self._stopping:
+            raise OSError("stopping")
+        if self._launcher is None:
+            launcher = self._launcher = self._make_launcher()
+            self._later(
+                lambda: self._selector.register(
+                    launcher.socket, selectors.EVENT_READ, lambda: self._hear_report(launcher)
+                )
+            )
+        return self._launcher
+
+    def _launch(self, entry: Socket) -> None:
+        ours, theirs = Pipe()
+        _limit_sending(ours)
+        with theirs, self._lock:
+            entry.pipe, entry.ticket = ours, next(self._next_ticket)
+            entry.tries += 1
+            self._tickets[entry.ticket] = entry
+            self._later(lambda: self._register(entry, ours))
+            try:
+                entry.launcher = self._ready_launcher()
+                start = Start(entry.ticket, entry.dial, self._settings)
+                entry.launcher.start(start, theirs.fileno())
+            except OSError as error:
+                log.error("no session process could be started: %s", error)
+                self._later(lambda: self._conclude(entry))
+        if entry.wanted_end:  # asked for while there was no pipe to tell it through
+            entry.send(End())
+
+    def _try_again(self, entry: Socket) -> None:
+        """Make room for it: whatever holds the folder is a process that should have ended."""
+        holder = entry.in_use.holder if entry.in_use else None
+        entry.in_use = entry.identity = None
+        if holder is not None and holder not in self.own_processes():
+            log.warning("process %s holds the session folder; killing it", holder.pid)
+            holder.kill(KILL_PATIENCE)
+        self._launch(entry)
+
+    # ---- the thread that hears them all
+
+    def _listen(self) -> None:
+        while not self._over:
+            for key, _ in self._selector.select():
+                try:
+                    key.data()
+                except Exception:
+                    log.exception("a socket's news could not be handled")
+
+    def _later(self, errand: Callable[[], object]) -> None:
+        """Have the listening thread do it: it alone touches the selector and posts news."""
+        self._errands.put(errand)
+        with suppress(BlockingIOError):  # it has enough rings waiting
+            self._ringer.send(b"!")
+
+    def _run_errands(self) -> None:
+        self._bell.recv(4096)
+        while not self._errands.empty():
+            self._errands.get()()
+
+    def _register(self, entry: Socket, pipe: Connection) -> None:
+        if entry.pipe is pipe:
+            self._selector.register(pipe, selectors.EVENT_READ, lambda: self._hear(entry))
+
+    def _hear(self, entry: Socket) -> None:
+        if not self._receive(entry) and entry.pipe is not None:
+            # Its end follows, with the forkserver's report.
+            self._selector.unregister(entry.pipe)
+
+    def _receive(self, entry: Socket) -> bool:
+        """One message of the pipe; False when there will be no more."""
+        try:
+            news: News | FolderInUse = entry.pipe.recv() if entry.pipe else None  # type: ignore
+        except (EOFError, OSError):
+            return False
+        match news:
+            case Closed(close):
+                entry.last_word = close
+            case FolderInUse():
+                entry.in_use = news
+            case _:
+                self._post(entry, news)
+        return True
+
+    def _post(self, entry: Socket, news: News) -> None:
+        try:
+            self._sink(entry.dial.connection_id, entry.dial.socket_id, news)
+        except Exception:
+            log.exception("news were not taken")
+
+    def _hear_report(self, launcher: Launcher) -> None:
+        match launcher.report():
+            case Started(ticket, identity):
+                self._tickets[ticket].identity = identity
+            case Ended(ticket, status):
+                entry = self._tickets[ticket]
+                entry.status = status
+                while entry.pipe is not None and entry.pipe.poll() and self._receive(entry):
+                    pass
+                self._conclude(entry)
+            case None:
+                self._mourn(launcher)
+
+    def _mourn(self, launcher: Launcher) -> None:
+        """The forkserver was killed. Its children live on, until their pipes close."""
+        log.error("the forkserver died; its session processes are ended")
+        with self._lock:
+            if self._launcher is launcher:
+                self._launcher = None
+            orphans = [entry for entry in self._tickets.values() if entry.launcher is launcher]
+        self._retire(launcher, patience=0)
+        for entry in orphans:
+            self._hang_up(entry)
+            if entry.identity is not None:
+                entry.identity.kill(KILL_PATIENCE)
+            self._conclude(entry)
+
+    def _retire(self, launcher: Launcher, patience: float) -> None:
+        self._selector.unregister(launcher.socket)
+        launcher.end(patience)
+
+    def _conclude(self, entry: Socket) -> None:
+        """Its process has ended."""
+        self._hang_up(entry)
+        with self._lock:
+            self._tickets.pop(entry.ticket, None)
+        if entry.in_use is not None and entry.wanted_end is None and entry.tries < MAX_TRIES:
+            threading.Thread(target=self._try_again, args=(entry,), daemon=True).start()
+            return
+        with self._lock:
+            self._sockets.pop(entry.dial.socket_id, None)
+        self._post(entry, Closed(self._close_of(entry)))
+        entry.gone.set()
+
+    def _hang_up(self, entry: Socket) -> None:
+        with entry.lock:
+            pipe, entry.pipe = entry.pipe, None
+        if pipe is not None:
+            with suppress(KeyError):
+                self._selector.unregister(pipe)
+            pipe.close()
+
+    def _finish(self) -> None:
+        self._over = True
+
+
+def _limit_sending(pipe: Connection) -> None:
+    """A write that takes longer fails, instead of holding up whoever tells."""
+    end = socket.socket(fileno=pipe.fileno())
+    seconds = struct.pack("ll", int(SEND_PATIENCE), 0)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+    end.detach()
