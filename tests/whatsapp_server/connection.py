@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 
 from . import protobuf
 from .answers import answer
-from .binary_xml import SERVER, Node, decode, encode
+from .binary_xml import SERVER, Jid, Node, decode, encode
 from .faults import Moment, stream_error
 from .noise import PROLOGUE, Handshake, Introduction
 from .pairing import Registration
@@ -255,10 +255,10 @@ class Connection:
     async def _take_message(self, node: Node) -> None:
         if await self._strike(Moment.MESSAGE, node):
             return
-        self.acknowledge(node)
-        for copy in node.need("participants").all("to"):
-            enc = copy.need("enc")
-            person = self.server.person(copy.jid("jid"))
+        if not await self._strike(Moment.ACK, node):
+            self.acknowledge(node)
+        for jid, enc in _copies(node):
+            person = self.server.person(jid)
             if person:
                 self._hand_over(person, node, Envelope(enc.text("type"), enc.data))
 
@@ -321,6 +321,15 @@ def _names(payload: protobuf.Fields, device: Device) -> bool:
     """The payload of a login names the device that the Noise key belongs to."""
     named = str(payload.number(USERNAME)), payload.number(DEVICE_NUMBER)
     return named == (device.phone.number, device.number)
+
+
+def _copies(message: Node) -> Iterator[tuple[Jid, Node]]:
+    """To whom a message goes: to several devices at first, to one when it is sent again."""
+    participants = message.child("participants")
+    if participants is None:
+        yield message.jid("to"), message.need("enc")
+    for copy in participants.all("to") if participants else ():
+        yield copy.jid("jid"), copy.need("enc")
 
 
 def _ids(receipt: Node) -> Iterator[str]:

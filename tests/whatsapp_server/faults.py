@@ -40,7 +40,8 @@ class Moment(enum.StrEnum):
     HELLO = "before the answer to the client's hello"
     LOGIN = "instead of the answer to a login"
     IQ = "instead of the answer to an iq"
-    MESSAGE = "instead of the answer to a message"
+    MESSAGE = "instead of taking a message"
+    ACK = "instead of confirming a message that was taken"
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ FAULTS: Mapping[str, Fault] = {
     "failure_500": Fault(Moment.LOGIN, failure(500)),
     "failure_503": Fault(Moment.LOGIN, failure(503)),
     "drop_iqs": Fault(Moment.IQ, stay_silent),
-    "drop_acks": Fault(Moment.MESSAGE, stay_silent),
+    "drop_messages": Fault(Moment.MESSAGE, stay_silent),
+    "drop_acks": Fault(Moment.ACK, stay_silent),
     "ack_463": Fault(Moment.MESSAGE, refuse_message),
 }
 

@@ -32,15 +32,22 @@ class RawClient:
         self.events: list[Event] = []
         self._news = threading.Condition()
         self._ids = itertools.count(1)
+        self._log = (session.parent / f"{session.name}.log").open("ab")
         ours, theirs = os.pipe(), os.pipe()  # commands to it, events from it
-        proxy = server.proxy_url_for(line)
         self._process = subprocess.Popen(
-            [sys.executable, PROGRAM, f"{session}{OPTIONS}", proxy, str(ours[0]), str(theirs[1])]
-            + list(flags),
+            [
+                sys.executable,
+                PROGRAM,
+                f"{session}{OPTIONS}",
+                server.proxy_url_for(line),
+                str(ours[0]),
+                str(theirs[1]),
+                *flags,
+            ],
             env=os.environ | environment(server),
             pass_fds=(ours[0], theirs[1]),
             stdout=subprocess.DEVNULL,
-            stderr=(session.parent / f"{session.name}.log").open("ab"),
+            stderr=self._log,
         )
         os.close(ours[0])
         os.close(theirs[1])
@@ -60,6 +67,7 @@ class RawClient:
         self._process.wait()
         self._thread.join()
         self._commands.close()
+        self._log.close()
 
     def _read(self, fd: int) -> None:
         with os.fdopen(fd) as lines:
@@ -69,6 +77,10 @@ class RawClient:
                     self._news.notify_all()
 
     # --- what it says ---
+
+    def log(self) -> str:
+        """What the library printed."""
+        return Path(self._log.name).read_text()
 
     def names(self) -> list[str]:
         return [event["event"] for event in self.events]
@@ -96,16 +108,18 @@ class RawClient:
 
     def call(self, do: str, *args: Any, timeout: float = DEFAULT_TIMEOUT) -> Any:
         """Calls the library; raises LibraryError if that raises."""
-        id = self.order(do, *args)
+        return self.wait_for_reply(self.order(do, *args), timeout=timeout)
+
+    def wait_for_reply(self, order: int, *, timeout: float = DEFAULT_TIMEOUT) -> Any:
         reply = self._wait(
-            lambda: [e for e in self.of("reply") if e["to"] == id], timeout, f"reply to {do}"
+            lambda: [e for e in self.of("reply") if e["to"] == order], timeout, f"reply to {order}"
         )[0]
         if "error" in reply:
             raise LibraryError(reply["error"])
         return reply["result"]
 
     def order(self, do: str, *args: Any) -> int:
-        """The same without waiting."""
+        """The same without waiting; the answer is for `wait_for_reply`."""
         id = next(self._ids)
         self._commands.write(json.dumps({"id": id, "do": do, "with": args}) + "\n")
         self._commands.flush()

@@ -89,7 +89,7 @@ CALLS = {
     "logout": client.logout,
     "stop": client.stop,
     "disconnect": client.disconnect,
-    "is_connected": client.is_connected,
+    "is_connected": lambda: client.is_connected,  # a property
 }
 
 
