@@ -22,12 +22,16 @@ DEFAULT_TIMEOUT = 20.0
 OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&x="
 
 Event = dict[str, Any]
+Environment = dict[str, str]
 
 
 class RawClient:
     """`with RawClient(server, session_file) as client:`"""
 
-    def __init__(self, server: WhatsAppServer, session: Path, *flags: str, line: str = "") -> None:
+    def __init__(
+        self, server: WhatsAppServer | Environment, session: Path, *flags: str, line: str = ""
+    ) -> None:
+        settings = environment(server, line) if isinstance(server, WhatsAppServer) else server
         self.session = session
         self.events: list[Event] = []
         self._news = threading.Condition()
@@ -39,12 +43,12 @@ class RawClient:
                 sys.executable,
                 PROGRAM,
                 f"{session}{OPTIONS}",
-                server.proxy_url_for(line),
+                settings["WHATSAPP_PROXY"],
                 str(ours[0]),
                 str(theirs[1]),
                 *flags,
             ],
-            env=os.environ | environment(server),
+            env=os.environ | settings,
             pass_fds=(ours[0], theirs[1]),
             stdout=subprocess.DEVNULL,
             stderr=self._log,
