@@ -12,6 +12,10 @@ from enum import IntEnum
 from wa_app.domain.closes import Close, CloseClass, Reason, classify
 
 
+class LibraryError(Exception):
+    """The library refused or failed; the text is what it said."""
+
+
 class Says(IntEnum):
     LITTLE = 0  # it is over
     SOMETHING = 1  # a code that came with it
@@ -67,12 +71,12 @@ def stream_error(code: str) -> Ending:
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
 
 
-REFUSED_IN_LOG = re.compile(r"""<failure\b[^>]*\breason=["'](\d{3})["']""")
+REFUSED_IN_LOG = re.compile(r"Got (\d{3})/.* connect failure")
 
 
 def in_log(line: str) -> Ending | None:
-    """The library has no event for a login refused with 500 or 503 (it just tries again), nor for
-    any refusal before pairing, but it writes a line."""
+    """The library has no event for a login refused with 500 or 503, it just tries again; but it
+    writes a line."""
     found = REFUSED_IN_LOG.search(line)
     return login_refused(int(found[1])) if found else None
 

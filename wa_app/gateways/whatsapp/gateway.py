@@ -89,13 +89,7 @@ class WhatsAppGateway:
             close = Close(408, Reason.PROCESS_DIED)
         elif close.reason is Reason.FILE_CORRUPT:
             self._set_aside(connection_id)
-        return replace(close, has_credentials=self._look(connection_id))
-
-    def _look(self, connection_id: str) -> bool | None:
-        try:
-            return self.has_credentials(connection_id)
-        except OSError:
-            return None
+        return replace(close, has_credentials=self.has_credentials(connection_id))
 
     def _set_aside(self, connection_id: str) -> None:
         try:

@@ -49,7 +49,7 @@ def library_name(path: Path) -> str:
 
 def inspect(path: Path) -> FileState:
     """Look thoroughly, before the library opens it. Only for the holder of the folder's lock."""
-    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+    if _is_empty(path):
         return FileState.NEW
     if not path.is_file():
         return FileState.CORRUPT
@@ -68,29 +68,36 @@ def inspect(path: Path) -> FileState:
 def has_device(path: Path) -> bool:
     """Whether there is a device in it, at any time, even while it is in use. A file that cannot
     be read counts as one that has: the dial will say what is wrong with it."""
-    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
-        return False
     try:
+        if _is_empty(path):
+            return False
         with closing(_connect_for_reading(path)) as database:
             return _has_device(database)
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, OSError):
         return True
 
 
 def export(path: Path) -> bytes | None:
     """A consistent copy as one file, though it may be in use. None: there is nothing to copy.
-    Raises sqlite3.DatabaseError for a file that cannot be read."""
-    if not path.is_file() or not has_device(path):
+    Raises OSError for a file that cannot be read."""
+    if not has_device(path):
         return None
-    with (
-        closing(_connect_for_reading(path)) as database,
-        closing(sqlite3.connect(":memory:")) as copy,
-    ):
-        database.backup(copy)
-        image = bytearray(copy.serialize())
+    try:
+        with (
+            closing(_connect_for_reading(path)) as database,
+            closing(sqlite3.connect(":memory:")) as copy,
+        ):
+            database.backup(copy)
+            image = bytearray(copy.serialize())
+    except sqlite3.DatabaseError as error:
+        raise OSError(f"the session file cannot be read: {error}") from error
     # Bytes 18 and 19 say "has a write-ahead log", which the copy does not.
     image[18:20] = b"\x01\x01"
     return bytes(image)
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.exists() or (path.is_file() and path.stat().st_size == 0)
 
 
 def _connect(path: Path, settings: str) -> sqlite3.Connection:

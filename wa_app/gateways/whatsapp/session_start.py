@@ -13,6 +13,7 @@ from wa_app.gateways.whatsapp import session_file
 from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
 from wa_app.gateways.whatsapp.launch import FolderInUse, Settings
 from wa_app.gateways.whatsapp.line import Line
+from wa_app.gateways.whatsapp.session import Session
 from wa_app.gateways.whatsapp.session_file import FileState
 from wa_app.gateways.whatsapp.spool import Spool
 
@@ -25,7 +26,7 @@ def run(pipe: Connection, dial: Dial, settings: Settings) -> None:
     line.listen()
     try:
         folder.prepare()
-        lock = folder.hold(LOCK_PATIENCE)
+        folder.hold(LOCK_PATIENCE)
         _redirect_errors(folder.crash_report)
         spool = Spool(folder.spool)
     except FolderInUseError as error:
@@ -35,11 +36,11 @@ def run(pipe: Connection, dial: Dial, settings: Settings) -> None:
         line.end(Close(None, Reason.FOLDER_UNUSABLE))
     _check_session_file(folder, line)
     _prepare_for_the_library()
+    session = Session(line, folder, spool, dial, settings)
     # Loads the native library.
-    from wa_app.gateways.whatsapp.session_process import SessionProcess
+    from wa_app.gateways.whatsapp.session_process import Client
 
-    SessionProcess(line, folder, spool, dial, settings).run()
-    os.close(lock)
+    session.run(Client(folder.session_file, session))
 
 
 def _obey_early(command: Command, line: Line, folder: Folder) -> None:

@@ -110,8 +110,7 @@ class Switchboard:
             if not self._stopping:
                 self._sockets[dial.socket_id] = entry
         if self._stopping:
-            entry.wanted_end = Reason.SERVICE_STOPPED
-            self._later(lambda: self._conclude(entry))
+            self._post(entry, Closed(Close(None, Reason.SERVICE_STOPPED)))
         else:
             self._launch(entry)
 
@@ -128,6 +127,8 @@ class Switchboard:
     def stop(self, grace: float) -> None:
         deadline = time.monotonic() + grace
         with self._lock:
+            if self._stopping:
+                return
             self._stopping = True
             entries = list(self._sockets.values())
         for entry in entries:
@@ -213,6 +214,8 @@ class Switchboard:
                     key.data()
                 except Exception:
                     log.exception("a socket's news could not be handled")
+        for thing in (self._selector, self._bell, self._ringer):
+            thing.close()
 
     def _later(self, errand: Callable[[], object]) -> None:
         """Have the listening thread do it: it alone touches the selector and posts news."""

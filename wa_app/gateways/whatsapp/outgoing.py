@@ -1,0 +1,103 @@
+"""Texts on their way out, one after the other, in a thread that can afford to wait."""
+
+import queue
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from wa_app.domain.wire import Receipt, SendFailed, SendFailure, SendText, Sent, ShowTyping
+from wa_app.gateways.whatsapp.endings import LibraryError
+from wa_app.gateways.whatsapp.line import Line
+
+if TYPE_CHECKING:
+    from wa_app.gateways.whatsapp.session_process import Client
+
+MEANINGS = (
+    (re.compile(r"websocket not connected|client is nil"), SendFailure.NOT_SENT),
+    (re.compile(r"server returned error 463\b"), SendFailure.RESTRICTED),
+    (
+        re.compile(r"server returned error 4\d\d|no LID found|unknown server|user JID with no dev"),
+        SendFailure.REFUSED,
+    ),
+)
+"""What the library's answer to a failed send means."""
+
+
+def meaning(error: str) -> SendFailure:
+    """Whatever is not in the table may have left."""
+    return next((what for found, what in MEANINGS if found.search(error)), SendFailure.UNKNOWN)
+
+
+class Outgoing:
+    def __init__(self, line: Line, client: "Client") -> None:
+        self._line, self._client = line, client
+        self._waiting: queue.SimpleQueue[SendText | ShowTyping] = queue.SimpleQueue()
+        self.receipts = Receipts(line)
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="outgoing", daemon=True).start()
+
+    def put(self, command: SendText | ShowTyping) -> None:
+        self._waiting.put(command)
+
+    def _run(self) -> None:
+        while True:
+            match self._waiting.get():
+                case SendText() as text:
+                    with self.receipts.held_back():
+                        self._line.tell(self._send(text))
+                case ShowTyping(chat):
+                    with suppress(LibraryError):  # nobody misses it
+                        self._client.show_typing(chat)
+
+    def _send(self, text: SendText) -> Sent | SendFailed:
+        """Blocks until WhatsApp has answered: up to 75 seconds."""
+        try:
+            wa_id, at = self._client.send(text.chat, text.text)
+        except LibraryError as error:
+            return SendFailed(text.message_id, meaning(str(error)), str(error))
+        return Sent(text.message_id, wa_id, at)
+
+    def give_back(self) -> None:
+        """What has not been tried did surely not leave."""
+        self.receipts.let_go()
+        with suppress(queue.Empty):
+            while True:
+                command = self._waiting.get_nowait()
+                if isinstance(command, SendText):
+                    ended = SendFailed(command.message_id, SendFailure.NOT_SENT, "session ended")
+                    self._line.tell(ended)
+
+
+class Receipts:
+    """A receipt can overtake the answer to the send it belongs to; whoever hears of it first
+    would not know which message it means. So they wait while a send is under way."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._lock = threading.Lock()
+        self._waiting: list[Receipt] | None = None
+
+    def tell(self, receipt: Receipt) -> None:
+        with self._lock:
+            if self._waiting is None:
+                self._line.tell(receipt)
+            else:
+                self._waiting.append(receipt)
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        with self._lock:
+            self._waiting = []
+        try:
+            yield
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+            for receipt in waiting or ():
+                self._line.tell(receipt)

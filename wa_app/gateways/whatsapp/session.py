@@ -1,0 +1,225 @@
+"""One session: what the library tells becomes news, commands become calls, and time is watched.
+
+Runs in a session process. It knows the library only through `Client`, and its events only by
+their fields.
+"""
+
+import itertools
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from wa_app.domain.wire import (
+    Alive,
+    Command,
+    Dial,
+    End,
+    Opened,
+    Paired,
+    PairingCode,
+    Qr,
+    Receipt,
+    ReceiptKind,
+    SendText,
+    ShowTyping,
+    Stored,
+)
+from wa_app.gateways.whatsapp import endings, incoming
+from wa_app.gateways.whatsapp.endings import LibraryError
+from wa_app.gateways.whatsapp.farewell import Farewell
+from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.launch import Settings
+from wa_app.gateways.whatsapp.line import Line
+from wa_app.gateways.whatsapp.outgoing import Outgoing
+from wa_app.gateways.whatsapp.spool import Spool, read_spool
+
+if TYPE_CHECKING:
+    from wa_app.gateways.whatsapp.session_process import Client
+
+QR_TOTAL = 6
+FIRST_QR_LIFE = timedelta(seconds=60)
+QR_LIFE = timedelta(seconds=20)
+LAST_QR_GONE = 155.0
+"""Seconds after the first: 60 and five times 20, less some slack."""
+
+TICK = 1.0
+TICKS_PER_ALIVE = 3
+TICKS_PER_PRESENCE = 30
+TICKS_DOWN = 4
+"""So often in a row the library may say that it is not connected before we believe that it has
+given up: a failed restart after pairing, for one, it reports to nobody."""
+
+RECEIPTS = {1: ReceiptKind.DELIVERED, 9: ReceiptKind.DELIVERED, 4: ReceiptKind.READ}
+"""By neonize's numbers: delivered, inactive (delivered to a phone that sleeps), read."""
+
+
+class Session:
+    def __init__(
+        self, line: Line, folder: Folder, spool: Spool, dial: Dial, settings: Settings
+    ) -> None:
+        self._line, self._folder, self._spool = line, folder, spool
+        self._dial, self._settings = dial, settings
+        self._farewell = Farewell(line, folder)
+        self._end = self._farewell.because
+        self._qr_numbers = itertools.count(1)
+        self._first_qr_at: float | None = None
+        self._opened = False
+
+    def run(self, client: "Client") -> NoReturn:
+        self._client = client
+        self._outgoing = Outgoing(self._line, client)
+        self._farewell.start(client, self._outgoing)
+        self._outgoing.start()
+        self._line.obey = self.obey
+        for leftover in read_spool(self._folder.spool):
+            self._line.tell(leftover)
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        try:
+            client.connect(self._dial.proxy)
+        except LibraryError as error:
+            self._end(endings.failed_dial(str(error)))
+        while True:  # the farewell ends all
+            time.sleep(60)
+
+    def obey(self, command: Command) -> None:
+        match command:
+            case SendText() | ShowTyping():
+                self._outgoing.put(command)
+            case Stored(offset):
+                self._spool.stored(offset)
+            case End(unlink):
+                self._farewell.unlink = unlink and self._opened
+                self._end(endings.REQUESTED)
+
+    # ---- pairing
+
+    def on_qr(self, payload: str) -> None:
+        number = next(self._qr_numbers)
+        if number == 1:
+            self._first_qr_at = time.monotonic()
+            if self._dial.pair_phone:
+                threading.Thread(target=self._ask_for_code, daemon=True).start()
+        if not self._dial.pair_phone:
+            dies_at = datetime.now(UTC) + (FIRST_QR_LIFE if number == 1 else QR_LIFE)
+            self._line.tell(Qr(payload, dies_at, number, max(number, QR_TOTAL)))
+
+    def _ask_for_code(self) -> None:
+        """In a thread of its own: WhatsApp is asked, and the QRs go on meanwhile."""
+        try:
+            code = self._client.pairing_code((self._dial.pair_phone or "").lstrip("+"))
+        except LibraryError as error:
+            note(f"no pairing code: {error}")
+            self._end(endings.NOT_PAIRED)
+        else:
+            self._line.tell(PairingCode(code))
+
+    def on_login_status(self, status: str) -> None:
+        """The end of the QRs, one way or the other. The library says "timeout" for a connection
+        that was lost meanwhile, too."""
+        match status:
+            case "success":
+                pass  # the status of the pairing follows
+            case "timeout" if self._has_shown_qrs_for(LAST_QR_GONE):
+                self._end(endings.NOT_PAIRED_IN_TIME)
+            case "err-client-outdated":
+                self._end(endings.OUTDATED)
+            case "timeout" | "err-unexpected-state":
+                self._end(endings.LOST)
+            case _:
+                note(f"not paired: {status}")
+                self._end(endings.NOT_PAIRED)
+
+    def _has_shown_qrs_for(self, seconds: float) -> bool:
+        return self._first_qr_at is not None and time.monotonic() - self._first_qr_at >= seconds
+
+    def on_pair_status(self, event: Any) -> None:
+        if event.Status == event.SUCCESS:
+            self._farewell.was_paired = True
+            self._line.tell(Paired(f"+{event.ID.User}"))
+        else:
+            self._end(endings.NOT_PAIRED)
+
+    # ---- connected
+
+    def on_connected(self, _: Any) -> None:
+        if not self._opened:  # a silent restart by the library is nobody's business
+            self._opened = True
+            self._line.tell(Opened(*self._client.me()))
+
+    def on_message(self, event: Any) -> None:
+        message = incoming.translate(event, self._client.phone_of)
+        if message is None:
+            return
+        try:
+            message = self._spool.append(message)
+        except OSError:
+            # WhatsApp will not send it again; the worker may still be able to keep it.
+            self._end(endings.FOLDER_UNUSABLE)
+        self._line.tell(message)
+
+    def on_receipt(self, event: Any) -> None:
+        kind = RECEIPTS.get(event.Type)
+        if kind is not None and not event.MessageSource.IsFromMe:
+            self._outgoing.receipts.tell(Receipt(tuple(event.MessageIDs), kind))
+
+    # ---- it is over
+
+    def on_disconnected(self, _: Any) -> None:
+        self._end(endings.LOST)
+
+    def on_keepalive_timeout(self, event: Any) -> None:
+        if event.ErrorCount >= self._settings.keepalive_failures:
+            self._end(endings.KEEPALIVE)
+
+    def on_stream_error(self, event: Any) -> None:
+        self._end(endings.stream_error(event.Code))
+
+    def on_stream_replaced(self, _: Any) -> None:
+        self._end(endings.REPLACED)
+
+    def on_logged_out(self, event: Any) -> None:
+        self._end(endings.logged_out(event.Reason))
+
+    def on_ban(self, event: Any) -> None:
+        self._end(endings.banned(event.Expire, datetime.now(UTC)))
+
+    def on_outdated(self, _: Any) -> None:
+        self._end(endings.OUTDATED)
+
+    def on_connect_failure(self, event: Any) -> None:
+        self._end(endings.login_refused(endings.CODES.get(event.Reason, 400)))
+
+    def on_log(self, line: str) -> None:
+        ending = endings.in_log(line)
+        if ending is not None:
+            self._end(ending)
+
+    # ---- time
+
+    def _watch(self) -> None:
+        """Signs of life come from a thread that asks the library something: when that hangs, they
+        stop, and the worker can see it."""
+        down = 0
+        for tick in itertools.count(1):
+            time.sleep(TICK)
+            if self._client.started.is_set():
+                down = 0 if self._client.is_connected() else down + 1
+            if down == TICKS_DOWN:
+                self._end(endings.LOST)
+            if not self._farewell.was_paired:
+                if self._has_shown_qrs_for(self._settings.pairing_window):
+                    self._end(endings.NOT_PAIRED_IN_TIME)
+            elif self._settings.keepalive_presence and tick % TICKS_PER_PRESENCE == 0:
+                with suppress(LibraryError):
+                    self._client.appear_online()
+            if tick % TICKS_PER_ALIVE == 0:
+                self._line.tell(Alive())
+
+
+def note(line: str) -> None:
+    """To the file that the worker reads when this process dies."""
+    os.write(sys.stderr.fileno(), f"{line}\n".encode())
