@@ -1,0 +1,138 @@
+"""A message that has arrived is on the disk until the worker has stored it."""
+
+import os
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wa_app.domain.wire import Incoming
+from wa_app.gateways.whatsapp import spool as spool_module
+from wa_app.gateways.whatsapp.spool import Spool, read_spool
+
+
+def message(wa_id: str, text: str = "Buenos días, ¿abren hoy?\n") -> Incoming:
+    return Incoming(
+        wa_id=wa_id,
+        chat="34600333444@s.whatsapp.net",
+        sender="34600333444@s.whatsapp.net",
+        sender_name="Carlos",
+        kind="text",
+        text=text,
+        at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+        is_group=False,
+        from_me=False,
+        spool_offset=0,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "spool.jsonl"
+
+
+def ids(path: Path) -> list[str]:
+    return [message.wa_id for message in read_spool(path)]
+
+
+def test_what_was_spooled_is_read_back_unchanged_and_in_order(path: Path) -> None:
+    spool = Spool(path)
+    spooled = [spool.append(message("A")), spool.append(message("B", "línea\u2028nueva"))]
+    assert list(read_spool(path)) == spooled
+
+
+def test_a_record_ends_where_its_offset_says(path: Path) -> None:
+    spool = Spool(path)
+    first = spool.append(message("A"))
+    assert first.spool_offset == path.stat().st_size
+    assert spool.append(message("B")).spool_offset == path.stat().st_size
+
+
+def test_a_message_is_flushed_to_the_disk_before_it_is_passed_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda _: flushed.extend(ids(path)))
+    Spool(path).append(message("A"))
+    assert flushed == ["A"]
+
+
+def test_the_spool_is_emptied_when_everything_is_stored(path: Path) -> None:
+    spool = Spool(path)
+    spool.append(message("A"))
+    last = spool.append(message("B"))
+    spool.stored(last.spool_offset)
+    assert path.stat().st_size == 0
+
+
+def test_a_part_that_is_stored_takes_nothing_away(path: Path) -> None:
+    spool = Spool(path)
+    first = spool.append(message("A"))
+    spool.append(message("B"))
+    spool.stored(first.spool_offset)
+    assert ids(path) == ["A", "B"]
+
+
+def test_an_acknowledgement_that_comes_twice_does_not_cover_a_newer_message(path: Path) -> None:
+    spool = Spool(path)
+    old = spool.append(message("A", "a long message " * 20))
+    spool.stored(old.spool_offset)
+    spool.append(message("B"))
+    spool.stored(old.spool_offset)
+    assert ids(path) == ["B"]
+
+
+def test_what_a_crash_left_is_still_there_for_the_next_process(path: Path) -> None:
+    Spool(path).append(message("A"))
+    spool = Spool(path)
+    last = spool.append(message("B"))
+    assert ids(path) == ["A", "B"]
+    spool.stored(last.spool_offset)
+    assert ids(path) == []
+
+
+def test_a_line_torn_by_a_power_cut_hides_no_other(path: Path) -> None:
+    Spool(path).append(message("A"))
+    with path.open("ab") as file:
+        file.write(b'{"wa_id": "B", "cha')
+    assert ids(path) == ["A"]
+    Spool(path).append(message("C"))
+    assert ids(path) == ["A", "C"]
+
+
+def test_a_line_that_a_bad_disk_spoilt_hides_no_other(path: Path) -> None:
+    spool = Spool(path)
+    spool.append(message("A"))
+    spool.append(message("B"))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"wa_id": "A"', b'"wa_id"\x00\xff"A"'))
+    assert ids(path) == ["B"]
+
+
+def test_a_write_that_fails_half_way_leaves_no_half_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(path)
+    spool.append(message("A"))
+
+    def full_disk(file: int, record: bytes) -> None:
+        os.write(file, record[:10])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(spool_module, "_write_whole", full_disk)
+        spool.append(message("B"))
+    last = spool.append(message("C"))
+    assert ids(path) == ["A", "C"]
+    assert last == replace(message("C"), spool_offset=path.stat().st_size)
+
+
+def test_no_spool_is_an_empty_one(path: Path) -> None:
+    assert ids(path) == []
+
+
+def test_nobody_else_may_read_it(path: Path) -> None:
+    Spool(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
