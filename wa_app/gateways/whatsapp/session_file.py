@@ -55,9 +55,7 @@ def inspect(path: Path) -> FileState:
         return FileState.CORRUPT
     try:
         with closing(_connect(path, "mode=rw")) as database:
-            # The library would log in with a file it cannot write to, then fail to decrypt.
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("ROLLBACK")
+            _try_to_write(database)
             if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 return FileState.CORRUPT
             return FileState.PAIRED if _has_device(database) else FileState.HALF_PAIRED
@@ -111,6 +109,13 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
     log = path.with_name(path.name + "-wal")
     in_use = log.exists() and log.stat().st_size > 0
     return _connect(path, "mode=ro" if in_use else "immutable=1")
+
+
+def _try_to_write(database: sqlite3.Connection) -> None:
+    """The library would log in with a file it cannot write to, and then fail to decrypt."""
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("PRAGMA user_version = 1")
+    database.execute("ROLLBACK")
 
 
 def _has_device(database: sqlite3.Connection) -> bool:
