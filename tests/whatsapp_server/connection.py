@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from . import protobuf
 from .answers import answer
 from .binary_xml import SERVER, Jid, Node, decode, encode
-from .faults import Moment, stream_error
+from .faults import Moment, failure, stream_error
 from .noise import PROLOGUE, Handshake, Introduction
 from .pairing import Registration
 from .people import Device, Person
@@ -182,19 +182,14 @@ class Connection:
         if await self._strike(Moment.LOGIN):
             return
         if device is None or device.removed or not _names(payload, device):
-            await self._refuse(401)
+            self.note("refused")
+            await failure(401)(self, {}, None)
         assert device
         self._replace_other(device)
         device.connection = self
         self.send(Node("success", {"t": int(time.time()), "lid": device.lid, "location": "cln"}))
         self.note("login")
         self._send_waiting(device)
-
-    async def _refuse(self, reason: int) -> None:
-        self.note("refused", reason=reason)
-        self.send(Node("failure", {"reason": reason, "location": "cln"}))
-        await self.transport.drain_until_end()
-        raise Ended("login refused")
 
     def _replace_other(self, device: Device) -> None:
         """One device, one connection: the older one is told that it has been replaced."""

@@ -1,0 +1,139 @@
+"""No process outlives the worker, whatever happens to it, and none is what it should not be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.whatsapp_server import WhatsAppServer, environment
+from wa_app.domain.closes import Close, Reason
+from wa_app.domain.wire import Closed, Opened, Qr, SendText
+
+from .desk import GRACE, Desk, Socket, our_processes, session_processes
+
+AN_INSTANT = 2.0  # for the kernel and a busy machine
+
+WORKER = """
+import os, sys
+from pathlib import Path
+with open(sys.argv[2], "a") as file:
+    file.write(f"{os.getpid()}\\n")  # who imports the main script
+if __name__ == "__main__":
+    from wa_app.domain.wire import Dial, Qr
+    from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+    folder = Path(sys.argv[1])
+    gateway = WhatsAppGateway(folder / "sessions", folder / "quarantine")
+    gateway.start(lambda _, socket_id, news: isinstance(news, Qr) and print("QR", flush=True))
+    for number in range(3):
+        gateway.open(Dial(f"c{number}", number, proxy=os.environ["WHATSAPP_PROXY"]))
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def worker(server: WhatsAppServer, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process like gunicorn's worker, with three sessions that show a QR."""
+    script = tmp_path / "bin" / "gunicorn"
+    script.parent.mkdir()
+    script.write_text(WORKER)
+    variables = {"PYTHONPATH": f"{Path.cwd()}:{environment(server)['PYTHONPATH']}"}
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path, tmp_path / "importers"],
+        env=os.environ | environment(server) | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(3)] == ["QR\n"] * 3
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_survives_the_worker(worker: subprocess.Popen[str], number: signal.Signals) -> None:
+    processes = psutil.Process(worker.pid).children(recursive=True)
+    assert len(processes) == 4
+    worker.send_signal(number)
+    _, alive = psutil.wait_procs(processes, AN_INSTANT)
+    assert alive == []
+
+
+def test_a_signal_to_the_whole_group_leaves_the_ending_to_the_worker(
+    worker: subprocess.Popen[str],
+) -> None:
+    processes = psutil.Process(worker.pid).children(recursive=True)
+    for process in processes:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            process.send_signal(number)
+    gone, _ = psutil.wait_procs(processes, 0.5)
+    assert gone == []
+
+
+def test_only_the_worker_runs_the_workers_script(
+    worker: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    assert (tmp_path / "importers").read_text() == f"{worker.pid}\n"
+    for process in psutil.Process(worker.pid).children(recursive=True):
+        assert "gunicorn" not in " ".join(process.cmdline())
+
+
+def test_a_dead_forkserver_takes_its_sessions_along_and_a_new_one_starts(
+    desk: Desk, socket: Socket
+) -> None:
+    socket.process.parent().kill()
+    assert socket.wait_for_close() == Close(408, Reason.PROCESS_DIED, has_credentials=True)
+    assert session_processes() == []
+    desk.open(socket.name).wait_for(Opened)
+
+
+def test_a_session_process_that_hangs_is_killed(socket: Socket) -> None:
+    process = socket.process
+    process.suspend()
+    begun = time.monotonic()
+    assert socket.close() == Close(None, Reason.REQUESTED, has_credentials=True)
+    assert GRACE <= time.monotonic() - begun < GRACE + AN_INSTANT
+    assert not process.is_running()
+
+
+def test_telling_a_session_process_that_hangs_does_not_hang(socket: Socket) -> None:
+    socket.process.suspend()
+    begun = time.monotonic()
+    while socket.tell(SendText(1, "34600000001@s.whatsapp.net", "x" * 60_000)):
+        assert time.monotonic() - begun < 5 * AN_INSTANT
+    socket.process.kill()
+    assert socket.wait_for_close().reason is Reason.PROCESS_DIED
+
+
+def test_stopping_ends_everything_at_once(
+    server: WhatsAppServer, desk: Desk, tmp_path: Path
+) -> None:
+    with Desk(tmp_path, server.proxy_url) as other:
+        sockets = [other.open(f"c{number}") for number in range(4)]
+        for socket in sockets:
+            socket.wait_for(Qr)
+        hanging = sockets[0].process
+        hanging.suspend()
+        begun = time.monotonic()
+        other.gateway.stop(3)
+        assert time.monotonic() - begun < 3 + AN_INSTANT
+    expected = Close(None, Reason.SERVICE_STOPPED, has_credentials=False)
+    assert [socket.of(Closed) for socket in sockets] == [[Closed(expected)]] * 4
+    assert len(our_processes()) <= 1  # the forkserver of the other desk
+
+
+def test_a_gateway_that_has_stopped_opens_nothing(
+    server: WhatsAppServer, desk: Desk, tmp_path: Path
+) -> None:
+    with Desk(tmp_path, server.proxy_url) as other:
+        other.gateway.stop(3)
+        close = other.open("late").wait_for_close()
+    assert close.reason is Reason.SERVICE_STOPPED

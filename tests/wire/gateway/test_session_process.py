@@ -1,0 +1,385 @@
+"""The session process drives the real neonize against the test server: pairing, texts, endings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.whatsapp_server import Contact, Phone, WhatsAppServer
+from wa_app.domain.closes import Close, Reason
+from wa_app.domain.wire import (
+    Closed,
+    Incoming,
+    Opened,
+    Paired,
+    PairingCode,
+    Qr,
+    Receipt,
+    ReceiptKind,
+    SendFailed,
+    SendFailure,
+    SendText,
+    Sent,
+    ShowTyping,
+    Stored,
+)
+
+from .desk import Desk, Socket
+
+
+def lost(**known: object) -> Close:
+    return Close(None, Reason.CONNECTION_LOST, **known)  # type: ignore[arg-type]
+
+
+# --- pairing -----------------------------------------------------------------
+
+
+def test_the_phone_scans_the_qr(desk: Desk, ana: Phone, name: str) -> None:
+    socket = desk.open(name)
+    qr = socket.wait_for(Qr)
+    assert (qr.number, qr.total) == (1, 6)
+    assert timedelta(seconds=50) < qr.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
+    assert not desk.gateway.has_credentials(name)
+    ana.scan(qr.payload)
+    assert socket.wait_for(Paired).phone == f"+{ana.number}"
+    assert socket.wait_for(Opened).phone == f"+{ana.number}"
+    assert desk.gateway.has_credentials(name)
+
+
+def test_a_paired_session_opens_again_without_a_qr(desk: Desk, socket: Socket, name: str) -> None:
+    assert socket.close() == Close(None, Reason.REQUESTED, has_credentials=True)
+    again = desk.open(name)
+    again.wait_for(Opened)
+    assert again.of(Qr) == []
+
+
+def test_the_phone_types_the_code(desk: Desk, ana: Phone, name: str) -> None:
+    socket = desk.open(name, pair_phone=f"+{ana.number}")
+    ana.type_code(socket.wait_for(PairingCode).code)
+    socket.wait_for(Opened)
+    assert socket.of(Qr) == []
+
+
+def test_a_pairing_that_nobody_finishes_ends_after_its_window(
+    desk: Desk, server: WhatsAppServer, tmp_path: Path
+) -> None:
+    with Desk(tmp_path, server.proxy_url, pairing_window=timedelta(seconds=1)) as impatient:
+        close = impatient.open("nobody").wait_for_close()
+    assert close == Close(None, Reason.PAIRING_TIMEOUT, has_credentials=False)
+
+
+def test_a_connection_lost_while_the_qr_is_shown_is_no_pairing_timeout(
+    desk: Desk, server: WhatsAppServer, name: str
+) -> None:
+    socket = desk.open(name, proxy=server.proxy_url_for(name))
+    socket.wait_for(Qr)
+    server.fault("reset", name)
+    assert socket.wait_for_close() == lost(has_credentials=False)
+
+
+def test_a_half_paired_file_is_begun_anew(desk: Desk, ana: Phone, name: str) -> None:
+    first = desk.open(name)
+    first.wait_for(Qr)
+    first.close()
+    file = first.folder / "session.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE left_over (x)")
+    second = desk.open(name)
+    second.wait_for(Qr)
+    with closing(sqlite3.connect(file)) as database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
+    assert "whatsmeow_device" in tables
+    assert "left_over" not in tables
+
+
+def test_qr_and_keys_are_in_no_log(
+    desk: Desk, ana: Phone, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    socket = desk.open(name)
+    qr = socket.wait_for(Qr).payload
+    ana.scan(qr)
+    socket.wait_for(Opened)
+    socket.close()
+    written = caplog.text + (socket.folder / "crash.txt").read_text()
+    assert not any(secret in written for secret in qr.partition("#")[2].split(",")[:4])
+
+
+# --- texts -------------------------------------------------------------------
+
+
+def test_a_text_comes_in(socket: Socket, ana: Phone, luis: Contact) -> None:
+    id = luis.send(ana, "¿Abren hoy? 🌮")
+    message = socket.wait_for(Incoming)
+    assert (message.wa_id, message.kind, message.text) == (id, "text", "¿Abren hoy? 🌮")
+    assert message.chat == message.sender == f"{luis.number}@s.whatsapp.net"
+    assert (message.sender_name, message.is_group, message.from_me) == ("Luis", False, False)
+    assert abs(message.at - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_a_hidden_number_is_shown_as_the_number_it_belongs_to(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    luis.send(ana, "Hola", by_lid=True)
+    message = socket.wait_for(Incoming)
+    assert message.chat == message.sender == f"{luis.number}@s.whatsapp.net"
+
+
+def test_a_text_in_a_group_names_group_and_sender(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    luis.send_to_group(ana, "Hola a todos")
+    message = socket.wait_for(Incoming)
+    assert message.is_group
+    assert message.chat.endswith("@g.us")
+    assert message.sender == f"{luis.number}@s.whatsapp.net"
+
+
+def test_what_the_owner_writes_on_the_phone_is_reported_in_its_chat(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    ana.send(luis, "Ya le atiendo")
+    message = socket.wait_for(Incoming)
+    assert message.from_me
+    assert message.chat == f"{luis.number}@s.whatsapp.net"
+    assert message.sender == f"{ana.number}@s.whatsapp.net"
+
+
+def test_a_text_goes_out_and_its_receipts_come_after(socket: Socket, luis: Contact) -> None:
+    socket.tell(SendText(7, f"{luis.number}@s.whatsapp.net", "Sí, hasta las 8 @34600000001"))
+    sent = socket.wait_for(Sent)
+    assert sent.message_id == 7
+    assert abs(sent.at - datetime.now(UTC)) < timedelta(seconds=10)
+    received = luis.wait_for_text("Sí, hasta las 8 @34600000001")
+    assert received.id == sent.wa_id
+    delivered = socket.wait_for(Receipt)
+    assert delivered == Receipt((sent.wa_id,), ReceiptKind.DELIVERED)
+    news = [entry for _, entry in socket.desk.news]
+    assert news.index(sent) < news.index(delivered)
+    luis.read()
+    assert socket.wait_for(Receipt, count=2) == Receipt((sent.wa_id,), ReceiptKind.READ)
+
+
+def test_typing_is_shown(socket: Socket, server: WhatsAppServer, luis: Contact) -> None:
+    chat = f"{luis.number}@s.whatsapp.net"
+    socket.tell(ShowTyping(chat))
+    server.wait_until(lambda: "composing" in luis.chat_states)
+
+
+def test_a_number_that_is_not_on_whatsapp_is_refused(socket: Socket) -> None:
+    socket.tell(SendText(1, "999@s.whatsapp.net", "Hola"))
+    assert socket.wait_for(SendFailed).failure is SendFailure.REFUSED
+
+
+def test_error_463_is_a_restriction(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    server.fault("ack_463", ana.device)
+    socket.tell(SendText(1, f"{luis.number}@s.whatsapp.net", "Hola"))
+    assert socket.wait_for(SendFailed).failure is SendFailure.RESTRICTED
+
+
+def test_a_text_before_the_session_is_open_did_not_leave(
+    desk: Desk, server: WhatsAppServer, name: str
+) -> None:
+    server.fault("silent_hello", name)
+    socket = desk.open(name, proxy=server.proxy_url_for(name))
+    server.wait_for("fault", name="silent_hello")
+    socket.tell(SendText(1, "34600000001@s.whatsapp.net", "Hola"))
+    assert socket.wait_for(SendFailed).failure is SendFailure.NOT_SENT
+
+
+def test_a_text_behind_one_that_hangs_comes_back_when_the_session_ends(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    server.fault("drop_messages", ana.device)
+    for id in (1, 2):
+        socket.tell(SendText(id, f"{luis.number}@s.whatsapp.net", f"text {id}"))
+    server.wait_for("fault", name="drop_messages")
+    socket.close()
+    failed = socket.wait_for(SendFailed)
+    assert (failed.message_id, failed.failure) == (2, SendFailure.NOT_SENT)
+
+
+# --- the spool ---------------------------------------------------------------
+
+
+def test_what_is_stored_leaves_the_spool(socket: Socket, ana: Phone, luis: Contact) -> None:
+    gateway = socket.desk.gateway
+    luis.send(ana, "Hola")
+    socket.tell(Stored(socket.wait_for(Incoming).spool_offset))
+    socket.close()
+    assert list(gateway.spooled(socket.name)) == []
+    assert socket.name not in gateway.spool_waiting()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_a_message_survives_the_death_of_its_process(
+    socket: Socket, ana: Phone, luis: Contact, number: signal.Signals
+) -> None:
+    gateway = socket.desk.gateway
+    luis.send(ana, "Hola")
+    arrived = socket.wait_for(Incoming)
+    socket.process.send_signal(number)
+    assert socket.wait_for_close() == Close(408, Reason.PROCESS_DIED, has_credentials=True)
+    assert list(gateway.spooled(socket.name)) == [arrived]
+    assert socket.name in gateway.spool_waiting()
+    gateway.clear_spool(socket.name)
+    assert list(gateway.spooled(socket.name)) == []
+
+
+def test_what_nobody_drained_is_told_again_by_the_next_process(
+    desk: Desk, socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    luis.send(ana, "Hola")
+    arrived = socket.wait_for(Incoming)
+    socket.close()
+    again = desk.open(socket.name)
+    assert again.wait_for(Incoming) == arrived
+    again.tell(Stored(arrived.spool_offset))
+    again.wait_for(Opened)
+    again.close()
+    assert list(desk.gateway.spooled(socket.name)) == []
+
+
+def test_a_message_that_waited_on_the_server_comes_after_the_restart(
+    desk: Desk, socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    socket.close()
+    luis.send(ana, "¿Hay alguien?")
+    assert desk.open(socket.name).wait_for(Incoming).text == "¿Hay alguien?"
+
+
+# --- endings -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "close"),
+    [
+        ("reset", lost(has_credentials=True)),
+        ("end", lost(has_credentials=True)),
+        ("close", lost(has_credentials=True)),
+        ("stream_end", lost(has_credentials=True)),
+        ("stream_error_503", lost(has_credentials=True)),
+        ("stream_error_500", Close(500, Reason.SERVER_ERROR, has_credentials=True)),
+        ("stream_error_401", Close(401, Reason.CONNECTION_LOST, has_credentials=True)),
+        ("replaced", Close(440, Reason.STREAM_REPLACED, has_credentials=True)),
+        ("device_removed", Close(401, Reason.LOGGED_OUT, has_credentials=False)),
+    ],
+)
+def test_a_fault_of_an_open_session_ends_it_with_its_close(
+    socket: Socket, server: WhatsAppServer, ana: Phone, fault: str, close: Close
+) -> None:
+    server.fault(fault, ana.device)
+    assert socket.wait_for_close() == close
+
+
+@pytest.mark.parametrize(
+    ("failure", "close"),
+    [
+        ("failure_400", Close(400, Reason.REFUSED, has_credentials=True)),
+        ("failure_401", Close(401, Reason.LOGGED_OUT, has_credentials=False)),
+        ("failure_403", Close(403, Reason.LOGGED_OUT, has_credentials=False)),
+        ("failure_405", Close(405, Reason.CLIENT_OUTDATED, has_credentials=True)),
+        ("failure_406", Close(406, Reason.LOGGED_OUT, has_credentials=False)),
+        ("failure_409", Close(409, Reason.REFUSED, has_credentials=True)),
+        ("failure_500", Close(500, Reason.SERVER_ERROR, has_credentials=True)),
+        ("failure_503", Close(503, Reason.SERVER_ERROR, has_credentials=True)),
+    ],
+)
+def test_a_refused_login_ends_with_its_close(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone, failure: str, close: Close
+) -> None:
+    socket.close()
+    server.fault(failure, ana.device)
+    assert desk.open(socket.name).wait_for_close() == close
+
+
+def test_a_ban_tells_its_end(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone
+) -> None:
+    socket.close()
+    server.fault("failure_402", ana.device, expire=3600)
+    close = desk.open(socket.name).wait_for_close()
+    assert (close.code, close.reason, close.has_credentials) == (402, Reason.BANNED, True)
+    assert close.until is not None
+    assert abs(close.until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(seconds=20)
+
+
+def test_a_logout_whose_word_was_lost_is_told_by_the_file(
+    desk: Desk, socket: Socket, ana: Phone
+) -> None:
+    with closing(sqlite3.connect(socket.folder / "session.db", timeout=5)) as database, database:
+        database.execute("DELETE FROM whatsmeow_device")
+    ana.server.fault("reset", ana.device)
+    close = socket.wait_for_close()
+    assert close == Close(401, Reason.LOGGED_OUT, has_credentials=False)
+
+
+def test_a_restart_that_the_library_makes_by_itself_is_no_end(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    before = ana.device.activations
+    server.fault("stream_error_515", ana.device)
+    ana.device.wait_for_login(count=before + 1)
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    assert socket.of(Closed) == []
+    assert len(socket.of(Opened)) == 1
+
+
+def test_unlinking_removes_the_device(socket: Socket, server: WhatsAppServer, ana: Phone) -> None:
+    assert socket.close(unlink=True) == Close(None, Reason.REQUESTED, has_credentials=False)
+    assert not socket.desk.gateway.has_credentials(socket.name)
+
+
+def test_closing_leaves_whatsapp_politely(socket: Socket, ana: Phone) -> None:
+    socket.close()
+    last = ana.server.journal.of("closed", ana.device)[-1]
+    assert "the client closed the websocket" in str(last)
+
+
+def test_the_session_process_ignores_the_signals_meant_for_the_service(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    process = socket.process
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        process.send_signal(number)
+        process.parent().send_signal(number)
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+
+
+def test_no_secret_of_ours_is_in_its_environment(socket: Socket) -> None:
+    process = socket.process
+    for seen in (process, process.parent()):
+        assert "SECRET_KEY" not in seen.environ()
+    assert os.environ["SECRET_KEY"]
+
+
+def test_nobody_else_can_read_what_it_writes(socket: Socket, ana: Phone, luis: Contact) -> None:
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in socket.folder.iterdir()}
+    assert oct(socket.folder.stat().st_mode & 0o777) == "0o700"
+    assert set(modes.values()) == {"0o600"}, modes
+
+
+def test_the_export_is_a_session_that_opens(
+    desk: Desk, socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    copy = desk.gateway.export(socket.name)
+    assert copy is not None
+    socket.close()
+    (desk.sessions / "restored").mkdir()
+    (desk.sessions / "restored" / "session.db").write_bytes(copy)
+    restored = desk.open("restored")
+    assert restored.wait_for(Opened).phone == f"+{ana.number}"
+    luis.send(ana, "Hola")
+    restored.wait_for(Incoming)
