@@ -92,7 +92,9 @@ class Forkserver:
             pid, status = os.waitpid(-1, options)
             if pid == 0:
                 return
-            self._report(Ended(self._tickets.pop(pid), os.waitstatus_to_exitcode(status)))
+            ticket = self._tickets.pop(pid, None)
+            if ticket is not None:
+                self._report(Ended(ticket, os.waitstatus_to_exitcode(status)))
 
     def _report(self, report: Report) -> None:
         with contextlib.suppress(OSError):

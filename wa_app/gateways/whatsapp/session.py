@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 QR_TOTAL = 6
 FIRST_QR_LIFE = timedelta(seconds=60)
 QR_LIFE = timedelta(seconds=20)
-LAST_QR_GONE = 155.0
-"""Seconds after the first: 60 and five times 20, less some slack."""
+QR_SLACK = timedelta(seconds=1)
 
 TICK = 1.0
 TICKS_PER_ALIVE = 3
@@ -67,6 +66,7 @@ class Session:
         self._end = self._farewell.because
         self._qr_numbers = itertools.count(1)
         self._first_qr_at: float | None = None
+        self._last_qr_at = 0.0
         self._opened = False
 
     def run(self, client: "Client") -> NoReturn:
@@ -99,8 +99,9 @@ class Session:
 
     def on_qr(self, payload: str) -> None:
         number = next(self._qr_numbers)
+        self._last_qr_at = time.monotonic()
         if number == 1:
-            self._first_qr_at = time.monotonic()
+            self._first_qr_at = self._last_qr_at
             if self._dial.pair_phone:
                 threading.Thread(target=self._ask_for_code, daemon=True).start()
         if not self._dial.pair_phone:
@@ -118,12 +119,11 @@ class Session:
             self._line.tell(PairingCode(code))
 
     def on_login_status(self, status: str) -> None:
-        """The end of the QRs, one way or the other. The library says "timeout" for a connection
-        that was lost meanwhile, too."""
+        """The end of the QRs, one way or the other."""
         match status:
             case "success":
                 pass  # the status of the pairing follows
-            case "timeout" if self._has_shown_qrs_for(LAST_QR_GONE):
+            case "timeout" if self._last_qr_has_died():
                 self._end(endings.NOT_PAIRED_IN_TIME)
             case "err-client-outdated":
                 self._end(endings.OUTDATED)
@@ -135,6 +135,11 @@ class Session:
 
     def _has_shown_qrs_for(self, seconds: float) -> bool:
         return self._first_qr_at is not None and time.monotonic() - self._first_qr_at >= seconds
+
+    def _last_qr_has_died(self) -> bool:
+        """The library says "timeout" for a connection that was lost while a QR was shown, too."""
+        age = timedelta(seconds=time.monotonic() - self._last_qr_at)
+        return abs(age - QR_LIFE) < QR_SLACK
 
     def on_pair_status(self, event: Any) -> None:
         if event.Status == event.SUCCESS:
