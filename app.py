@@ -8,7 +8,13 @@ from sqlalchemy import Engine, event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from wa_app import cli, config, logs, web
+from wa_app.domain.states import Channel
 from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager, migrate
+from wa_app.gateways.practice import PracticeGateway
+from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.models import utc_now
+from wa_app.services.practice import PracticeRows
+from wa_app.services.runtime import Runtime
 from wa_app.web import access, presentation
 
 
@@ -26,6 +32,23 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
+
+
+def create_runtime(app: Flask) -> Runtime:
+    """What runs by itself for this application; not started."""
+    settings: config.Settings = app.config["SETTINGS"]
+    whatsapp = WhatsAppGateway(
+        settings.sessions_dir,
+        settings.data_dir / "quarantine",
+        keepalive_failures=settings.policy.keepalive_failures,
+        keepalive_presence=settings.keepalive_presence,
+        pairing_window=settings.policy.pairing_window,
+        secrets=config.SECRET_SETTINGS,
+    )
+    practice = PracticeGateway(PracticeRows(app), utc_now)
+    runtime = Runtime(app, {Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice})
+    app.extensions["runtime"] = runtime
+    return runtime
 
 
 def _flask_config(settings: config.Settings) -> dict[str, Any]:
@@ -55,7 +78,7 @@ def _flask_config(settings: config.Settings) -> dict[str, Any]:
 
 def _bind_extensions(app: Flask) -> None:
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"))
+    migrate.init_app(app, db, directory=str(config.ROOT / "migrations"), render_as_batch=True)
     login_manager.init_app(app)
     login_manager.user_loader(access.load_user)
     login_manager.unauthorized_handler(access.unauthorized)

@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(log_format: str) -> None:
-    """`text` for people at a terminal, `json` for machines. Other libraries' lines look the same."""
+    """`text` for people at a terminal, `json` for machines; other libraries look the same."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -36,4 +36,5 @@ def configure(log_format: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every single run
+    for chatty in ("apscheduler", "alembic"):  # they tell of every single step
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -273,10 +273,8 @@ class Owner(db.Model):
     host: Mapped[str] = mapped_column(String(255))
     since: Mapped[datetime]
     heartbeat_at: Mapped[datetime]
-
-
-PRACTICE_SWITCHES = ("network_loss", "slow_handshake", "hang", "send_failure")
-PRACTICE_EVENTS = ("conflict", "logout", "ban", "drop_once")
+    stopped: Mapped[bool] = mapped_column(default=False)
+    """It said goodbye: nobody need wait for its heartbeat to go stale."""
 
 
 class PracticeAccount(db.Model):

@@ -64,6 +64,7 @@ class FailCause(StrEnum):
 # ---- sending
 
 MAX_UNKNOWN_ENDS = 2
+UNSENT_RETRY = timedelta(seconds=2)
 RESTRICTED_FOR = timedelta(hours=24)
 RESTRICTED_RETRY = timedelta(hours=1)
 
@@ -82,7 +83,8 @@ class Outcome:
 def after_send_failure(failure: SendFailure, unknown_ends: int, now: datetime) -> Outcome:
     match failure:
         case SendFailure.NOT_SENT:
-            return Outcome(MessageState.PENDING, unknown_ends=unknown_ends)
+            later = now + UNSENT_RETRY
+            return Outcome(MessageState.PENDING, unknown_ends=unknown_ends, not_before=later)
         case SendFailure.UNKNOWN if unknown_ends + 1 < MAX_UNKNOWN_ENDS:
             # A double is better than a loss for a customer who waits: once more, and marked.
             return Outcome(MessageState.PENDING, unknown_ends=unknown_ends + 1)

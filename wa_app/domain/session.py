@@ -156,12 +156,17 @@ def after_news(
     observed: Observed,
     news: News,
     *,
+    socket_id: int,
+    current: int | None,
     now: datetime,
     jitter: float,
     policy: Policy,
     library: str = "",
-) -> Observed:
-    """What news of the current socket change. News that are no state change nothing."""
+) -> Observed | None:
+    """What news of socket `socket_id` change; None where it is not the `current` one: late news
+    of a socket that was given up would undo what its successor did."""
+    if socket_id != current:
+        return None
     match news:
         case Qr(payload, expires_at, number):
             pairing = _pairing(observed, now)
@@ -389,9 +394,11 @@ def monitor_verdict(
     now: datetime,
     jitter: float,
     policy: Policy,
+    reconnects: bool = True,
 ) -> Observed | None:
     """What the 30 s health monitor changes; None: leave it alone. `alive_at` is the last sign of
-    life of the session process, None when there is no socket."""
+    life of the session process, None when there is no socket; `reconnects` is false where
+    `ENABLE_CONNECTION_MONITOR` is."""
     if not wanted.enabled or observed.hold is not None:
         return None
     match observed.status:
@@ -400,7 +407,7 @@ def monitor_verdict(
                 return None
             lost = Close(408, Reason.KEEPALIVE_TIMEOUT)
             return after_close(observed, lost, now=now, jitter=jitter, policy=policy)
-        case Status.DISCONNECTED if observed.has_credentials:
+        case Status.DISCONNECTED if observed.has_credentials and reconnects:
             return _reconnect_after_cooldown(observed, now, policy)
     return None
 

@@ -81,6 +81,11 @@ def create_first_admin(email: str, password: str) -> str | None:
     return password
 
 
+def set_locale(user: User, locale: str) -> None:
+    user.locale = locale
+    db.session.commit()
+
+
 def deactivate(actor: Actor, user: User) -> None:
     """The owner closes their sockets at its next look."""
     user.active = False

@@ -188,6 +188,14 @@ def owner() -> Owner | None:
     return db.session.get(Owner, 1)
 
 
+def last_cleanup(connection: Connection) -> list[dict[str, Any]]:
+    """The steps of the force-cleanup that is the newest request, if it is one and done."""
+    done = select(Operation.result).where(
+        Operation.connection_id == connection.id, Operation.version == connection.wanted_version
+    )
+    return db.session.scalar(done) or []
+
+
 def wait_until(
     connection_id: str, seen: Callable[[Connection], bool], seconds: float
 ) -> Connection:

@@ -1,23 +1,26 @@
 """The practice phone's rows: what pages write and the owner acts on."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
+from flask import Flask
 from sqlalchemy import select, update
 
 from wa_app.domain.errors import NoQr, WrongInput
 from wa_app.domain.messages import MAX_TEXT, Direction
-from wa_app.extensions import db
-from wa_app.models import (
-    PRACTICE_EVENTS,
-    PRACTICE_SWITCHES,
-    Connection,
-    PracticeAccount,
-    PracticeMessage,
+from wa_app.domain.practice import (
+    EVENTS,
+    FAULTS,
+    SWITCHES,
+    PracticeState,
+    PracticeText,
+    customer_jid,
 )
+from wa_app.extensions import db
+from wa_app.models import Connection, PracticeAccount, PracticeMessage
 from wa_app.services import audit
 from wa_app.services.audit import Actor
 
-FAULTS = (*PRACTICE_EVENTS, *PRACTICE_SWITCHES)
 DEFAULT_CUSTOMER = "Lucía"
 MAX_CUSTOMER = 40
 
@@ -30,6 +33,11 @@ def account(connection: Connection) -> PracticeAccount:
         db.session.add(found)
         db.session.commit()
     return found
+
+
+def peek(connection: Connection) -> PracticeAccount | None:
+    """The phone as it is; None when nobody has touched it. Looking makes nothing."""
+    return db.session.get(PracticeAccount, connection.id)
 
 
 def scan(connection: Connection) -> None:
@@ -76,3 +84,98 @@ def set_fault(actor: Actor, connection: Connection, kind: str, on: bool = True) 
     setattr(account(connection), kind, on)
     audit.record(actor, "practice.fault", f"{kind} {'on' if on else 'off'}")
     db.session.commit()
+
+
+class PracticeRows:
+    """The same rows as the practice gateway needs them, from its own thread."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def read(self, connection_ids: Sequence[str]) -> Mapping[str, PracticeState]:
+        with self._app.app_context():
+            wanted = PracticeAccount.connection_id.in_(connection_ids)
+            rows = {
+                row.connection_id: row
+                for row in db.session.scalars(select(PracticeAccount).where(wanted))
+            }
+            return {key: _state(rows.get(key)) for key in connection_ids}
+
+    def texts(self, connection_ids: Sequence[str]) -> Sequence[PracticeText]:
+        with self._app.app_context():
+            waiting = (
+                select(PracticeMessage)
+                .where(
+                    PracticeMessage.connection_id.in_(connection_ids),
+                    PracticeMessage.direction == Direction.IN,
+                    ~PracticeMessage.stored,
+                )
+                .order_by(PracticeMessage.id)
+            )
+            return [
+                PracticeText(row.id, row.connection_id, row.customer, row.text, row.at)
+                for row in db.session.scalars(waiting)
+            ]
+
+    def event_taken(self, connection_id: str, event: str) -> None:
+        self._update(connection_id, **{event: False})
+
+    def set_linked(self, connection_id: str, linked: bool) -> bool:
+        with self._app.app_context():
+            was = db.session.get(PracticeAccount, connection_id)
+            before = was is not None and was.linked
+        self._update(connection_id, linked=linked, scanned=None)
+        return before
+
+    def ban(self, connection_id: str, until: datetime) -> None:
+        self._update(connection_id, banned_until=until)
+
+    def stored(self, connection_id: str, text_id: int) -> None:
+        with self._app.app_context():
+            done = (
+                update(PracticeMessage)
+                .where(
+                    PracticeMessage.connection_id == connection_id,
+                    PracticeMessage.direction == Direction.IN,
+                    PracticeMessage.id <= text_id,
+                )
+                .values(stored=True)
+            )
+            db.session.execute(done)
+            db.session.commit()
+
+    def deliver(self, connection_id: str, jid: str, text: str) -> None:
+        with self._app.app_context():
+            message = PracticeMessage(
+                connection_id=connection_id,
+                customer=_customer_of(connection_id, jid),
+                direction=Direction.OUT,
+                text=text,
+            )
+            db.session.add(message)
+            db.session.commit()
+
+    def _update(self, connection_id: str, **values: object) -> None:
+        with self._app.app_context():
+            row = update(PracticeAccount).where(PracticeAccount.connection_id == connection_id)
+            db.session.execute(row.values(**values))
+            db.session.commit()
+
+
+def _state(row: PracticeAccount | None) -> PracticeState:
+    if row is None:
+        return PracticeState()
+    return PracticeState(
+        linked=row.linked,
+        scanned=row.scanned,
+        banned_until=row.banned_until,
+        switches=frozenset(kind for kind in SWITCHES if getattr(row, kind)),
+        events=frozenset(kind for kind in EVENTS if getattr(row, kind)),
+    )
+
+
+def _customer_of(connection_id: str, jid: str) -> str:
+    """The customer with this address, or the bare number where nobody has written from it."""
+    names = select(PracticeMessage.customer).where(PracticeMessage.connection_id == connection_id)
+    known = {customer_jid(name): name for name in db.session.scalars(names.distinct())}
+    return known.get(jid) or "+" + jid.partition("@")[0]

@@ -1,0 +1,45 @@
+# Two commands matter: `make run` and `make test`. Everything else serves them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench translations clean
+
+run: $(VENV)/runtime.stamp
+	@$(BIN)/python scripts/run.py
+
+test: $(VENV)/dev.stamp
+	@$(BIN)/python scripts/browser.py
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/domain tests/services tests/test_architecture.py
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench
+
+translations: $(VENV)/dev.stamp
+	$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext -o /tmp/vigia.pot .
+	$(BIN)/pybabel -q update -N -i /tmp/vigia.pot -d wa_app/translations
+	$(BIN)/pybabel -q compile -d wa_app/translations
+
+# The stamps make a second run start at once, without asking a package index.
+$(VENV)/runtime.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vigía needs Python 3.11 or newer.")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements.txt requirements-dev.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,68 @@
+"""`make run`: migrate, create the first administrator, become gunicorn, say where and how to log in."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+sys.path.insert(0, str(ROOT))
+
+from wa_app import config  # noqa: E402  the project is found only from here on
+
+
+def main() -> int:
+    os.chdir(ROOT)
+    try:
+        settings = config.load()
+    except config.SettingError as error:
+        return complain(str(error))
+    for command in (["db", "upgrade"], ["wa", "users", "first-admin"]):
+        done = subprocess.run([BIN / "flask", *command], capture_output=True, text=True)
+        if done.returncode:
+            return complain(done.stderr.strip())
+    login = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    if os.fork() == 0:
+        announce(f"http://{settings.host}:{settings.port}", login)
+        return 0
+    # This process becomes gunicorn, so that whoever stops `make run` stops the server itself.
+    os.execv(BIN / "gunicorn", ["gunicorn", "-c", "gunicorn.conf.py"])
+
+
+def announce(address: str, login: dict[str, str]) -> None:
+    """Say it last, when the server answers, where the eye falls."""
+    server = os.getppid()
+    while not answers(address.replace("//0.0.0.0", "//127.0.0.1")):
+        if os.getppid() != server:
+            return
+        time.sleep(0.1)
+    say("", f"  Vigía is at {address}")
+    if login:
+        say(f"  login     {login['login']}", f"  password  {login['password']}")
+        say("  The password is shown only this once.")
+    say("")
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def complain(sentence: str) -> int:
+    sys.stderr.write(f"Vigía cannot start: {sentence}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+"""Random lives of one connection, driven through the whole core with a fake clock.
+
+After every step the invariants of `docs/sessions.md` are held against what the world saw: sockets
+that are alive, dials with their times, what was asked for. The world keeps its own books; it never
+asks the core whether the core is right.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wa_app.domain.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.connection import Observed, Wanted, request, wipe_pending
+from wa_app.domain.policy import Policy
+from wa_app.domain.session import (
+    CloseSocket,
+    DialNow,
+    Settle,
+    Wipe,
+    after_news,
+    after_wipe,
+    due_at,
+    lifted,
+    may_lift,
+    monitor_verdict,
+    next_step,
+    resume,
+)
+from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.wire import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.web import presentation
+
+POLICY = Policy()
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BLOCKING = {CloseClass.CONFLICT, CloseClass.LOGGED_OUT, CloseClass.BANNED, CloseClass.OUTDATED}
+CLOSES = (
+    Close(440, Reason.STREAM_REPLACED),
+    Close(401, Reason.LOGGED_OUT, has_credentials=False),
+    Close(402, Reason.BANNED, until=START + timedelta(hours=2)),
+    Close(405, Reason.CLIENT_OUTDATED),
+    Close(408, Reason.UNREACHABLE),
+    Close(503, Reason.SERVER_ERROR),
+    Close(515, Reason.RESTART_REQUIRED),
+    Close(None, Reason.CONNECTION_LOST),
+    Close(408, Reason.PROCESS_DIED),
+    Close(None, Reason.FILE_CORRUPT),
+    Close(408, Reason.PAIRING_TIMEOUT),
+)
+TRANSIENT = [close for close in CLOSES if classify(close) is CloseClass.TRANSIENT]
+SECONDS = (0.1, 1, 2.2, 5, 17, 31, 61, 170, 1000, 8000)
+
+
+@dataclass
+class World:
+    """What is true outside the core."""
+
+    now: datetime = START
+    wanted: Wanted = field(default_factory=Wanted)
+    observed: Observed = field(default_factory=Observed)
+    user_active: bool = True
+    library: str = "1"
+    sockets: set[int] = field(default_factory=set)  # alive in the whole installation
+    current: int | None = None  # what the owner's memory says
+    dials: int = 0
+    ended: list[int] = field(default_factory=list)
+    alive_at: datetime = START
+    # the books
+    blocked_by: Close | None = None
+    blocked_library: str = ""
+    backoff_dials: int = 0
+    monitor_dials: int = 0
+    free_dials: int = 0  # dials a person, a lift or the end of a ban has paid for
+    monitor_turn: bool = False
+    up_since: datetime | None = None
+    down_since: datetime = START
+
+    @property
+    def effective(self) -> Wanted:
+        return replace(self.wanted, enabled=self.wanted.enabled and self.user_active)
+
+    # ---- a manager as small as possible
+
+    def look(self) -> None:
+        for _ in range(20):
+            step = next_step(
+                self.effective,
+                self.observed,
+                socket_open=self.current is not None,
+                now=self.now,
+                jitter=0.0,
+                policy=POLICY,
+                library=self.library,
+            )
+            match step:
+                case None:
+                    return
+                case Settle(observed):
+                    self.observed = observed
+                case DialNow(observed):
+                    self.dial(observed)
+                case CloseSocket(observed):
+                    self.observed = observed
+                    self.end_socket()
+                case Wipe(version):
+                    self.end_socket()
+                    self.observed = after_wipe(self.observed, version, self.now, folder_gone=True)
+        raise AssertionError("the core never comes to rest")
+
+    def dial(self, observed: Observed) -> None:
+        self.check_dial()
+        self.observed = observed
+        self.dials += 1
+        self.current = self.dials
+        self.sockets.add(self.dials)
+        self.alive_at = self.now
+        assert len(self.sockets) <= 1, "two live sockets"
+
+    def end_socket(self) -> None:
+        if self.current is not None:
+            self.sockets.discard(self.current)
+            self.ended.append(self.current)
+            self.current = None
+            self.note_end()
+
+    # ---- the books
+
+    def note_end(self) -> None:
+        if self.up_since is not None and self.now - self.up_since >= POLICY.stable_after:
+            self.backoff_dials = self.monitor_dials = 0
+        self.up_since = None
+        self.down_since = self.now
+
+    def pay(self) -> None:
+        self.free_dials = 1
+        self.backoff_dials = self.monitor_dials = 0
+
+    def check_dial(self) -> None:
+        assert self.effective.enabled, "a dial nobody wants"
+        assert not self.is_blocked(), f"dialled under {self.blocked_by}"
+        if self.free_dials:
+            self.free_dials -= 1
+        elif self.monitor_turn:
+            self.monitor_dials += 1
+            assert self.monitor_dials <= POLICY.monitor_max_attempts
+            assert self.now - self.down_since >= POLICY.reconnect_cooldown, "the cooldown"
+        else:
+            self.backoff_dials += 1
+            assert self.backoff_dials <= POLICY.reconnect_max_attempts, "the table was outrun"
+            due = POLICY.delay(self.backoff_dials, 0.0)
+            assert self.now - self.down_since >= due, f"attempt {self.backoff_dials} too early"
+
+    def is_blocked(self) -> bool:
+        if self.blocked_by is None:
+            return False
+        match classify(self.blocked_by):
+            case CloseClass.BANNED:
+                over = self.blocked_by.until is not None and self.now >= self.blocked_by.until
+            case CloseClass.OUTDATED:
+                over = self.library != self.blocked_library
+            case _:
+                over = False
+        if over:
+            self.blocked_by = None
+            self.pay()
+        return not over
+
+    # ---- what happens
+
+    def ask(self, kind: str) -> None:
+        if kind == "reconnect" and (
+            not self.observed.has_credentials or wipe_pending(self.wanted, self.observed)
+        ):
+            return
+        self.wanted = request(self.wanted, kind)
+        self.blocked_by = None
+        if self.current is None or kind != "connect":
+            self.pay()
+
+    def news(self, news: News, socket_id: int) -> None:
+        after = after_news(
+            self.observed,
+            news,
+            socket_id=socket_id,
+            current=self.current,
+            now=self.now,
+            jitter=0.0,
+            policy=POLICY,
+            library=self.library,
+        )
+        if after is not None:
+            self.observed = after
+        if socket_id != self.current:
+            return
+        self.alive_at = self.now
+        if isinstance(news, Opened):
+            self.up_since = self.now
+        if isinstance(news, Closed):
+            self.end_socket()
+            if classify(news.close) in BLOCKING:
+                self.blocked_by, self.blocked_library = news.close, self.library
+                self.free_dials = 0
+
+    def tick(self) -> None:
+        verdict = monitor_verdict(
+            self.effective,
+            self.observed,
+            alive_at=self.alive_at if self.current is not None else None,
+            now=self.now,
+            jitter=0.0,
+            policy=POLICY,
+        )
+        if verdict is not None:
+            self.end_socket_by_monitor(verdict)
+
+    def end_socket_by_monitor(self, verdict: Observed) -> None:
+        if self.current is not None:
+            self.end_socket()
+        self.observed = verdict
+        self.monitor_turn = verdict.monitor_attempt > 0 and verdict.next_attempt_at == self.now
+        self.look()
+        self.monitor_turn = False
+
+    def lift(self) -> None:
+        if self.effective.enabled and may_lift(self.observed, self.now):
+            self.observed = lifted(self.observed, now=self.now, spread=timedelta(seconds=1))
+            self.pay()
+
+    def restart(self, crashed: bool) -> None:
+        stable = self.up_since is not None and self.now - self.up_since >= POLICY.stable_after
+        self.end_socket()
+        if stable:
+            self.pay()  # a stable connection comes back at once
+        stopped_at = self.now
+        self.now += timedelta(seconds=1 if crashed else 0)
+        self.observed = resume(
+            self.effective,
+            self.observed,
+            has_credentials=self.observed.has_credentials,
+            stopped_at=stopped_at,
+            now=self.now,
+            jitter=0.0,
+            spread=timedelta(0),
+            policy=POLICY,
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with the timer going off when it is due."""
+        until = self.now + timedelta(seconds=seconds)
+        while True:
+            due = due_at(self.observed, POLICY)
+            if due is None or due > until or due < self.now:
+                break
+            self.now = due
+            self.alive_at = self.now
+            self.look()
+            if due_at(self.observed, POLICY) == due:
+                break
+        self.now = until
+        self.alive_at = until
+
+    def read(self) -> None:
+        row = SimpleNamespace(
+            **vars(self.wanted) | vars(self.observed),
+            id="connection",
+            channel=Channel.PRACTICE,
+            name="",
+            asked=self.wanted,
+            wanted=self.effective,
+            observed=self.observed,
+            deleted_at=None,
+            user=SimpleNamespace(is_active=self.user_active, is_admin=False, email="ana@example"),
+        )
+        before = dict(vars(row))
+        presentation.status_document(row, None, self.now, None)
+        assert vars(row) == before, "a read changed the row"
+        self.wanted, self.observed = row.asked, row.observed
+
+    def check(self) -> None:
+        assert len(self.sockets) <= 1
+        assert self.sockets == ({self.current} if self.current is not None else set())
+        if not self.user_active:
+            assert not self.sockets, "a socket of a deactivated user"
+        if self.observed.hold is not None:
+            assert self.observed.status is Status.DISCONNECTED
+            assert not self.sockets, "a socket under a hold"
+        if self.observed.hold in {Hold.CONFLICT, Hold.LOGGED_OUT}:
+            assert self.observed.next_attempt_at is None
+
+
+def _step(world: World, action: str, pick: int) -> None:
+    current = world.current
+    old = world.ended[pick % len(world.ended)] if world.ended else 10_000
+    qr = Qr("qr", world.now + timedelta(seconds=20), 1, 6)
+    opened = Opened("+34600111222", "Ana")
+    match action:
+        case "connect" | "connect_fresh" | "reconnect" | "disconnect" | "force_cleanup" | "logout":
+            world.ask(action)
+        case "deactivate" | "activate":
+            world.user_active = action == "activate"
+        case "advance":
+            world.advance(SECONDS[pick % len(SECONDS)])
+        case "tick":
+            world.tick()
+        case "lift":
+            world.lift()
+        case "crash" | "restart":
+            world.restart(crashed=action == "crash")
+        case "upgrade":
+            world.library += "+"
+        case "read":
+            world.read()
+        case "late news":
+            late = (qr, opened, Paired("+34600111222"), Closed(CLOSES[pick % len(CLOSES)]))
+            world.news(late[pick % len(late)], old)
+        case "closed" if current is not None:
+            world.news(Closed(CLOSES[pick % len(CLOSES)]), current)
+        case "lost" if current is not None:
+            world.news(Closed(TRANSIENT[pick % len(TRANSIENT)]), current)
+        case "opened" if current is not None:
+            world.news(opened, current)
+        case "pairing" if current is not None:
+            shown = (qr, PairingCode("ABCD-EFGH"), Paired("+34600111222"))
+            world.news(shown[pick % len(shown)], current)
+    world.look()
+    world.check()
+
+
+ACTIONS = (
+    *("connect", "connect_fresh", "reconnect", "disconnect", "force_cleanup", "logout"),
+    *("connect", "reconnect"),
+    *("deactivate", "activate", "activate"),
+    *("advance",) * 5,
+    *("tick",) * 2,
+    *("lift", "crash", "restart", "upgrade", "read", "read"),
+    *("late news",) * 2,
+    *("closed", "pairing"),
+    *("lost",) * 4,
+    *("opened",) * 4,
+)
+STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 20)), min_size=25, max_size=60)
+
+
+@settings(
+    max_examples=2000,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(STEPS)
+def test_the_invariants_hold_in_every_life(steps: list[tuple[str, int]]) -> None:
+    world = World()
+    for action, pick in steps:
+        _step(world, action, pick)
+    _comes_to_rest(world)
+
+
+def _comes_to_rest(world: World) -> None:
+    """Once nothing more happens, wanted and observed agree within a bounded time."""
+    for _ in range(40):
+        world.advance(300)
+        world.tick()
+        world.look()
+        world.check()
+    wanted, observed = world.effective, world.observed
+    assert not wipe_pending(wanted, observed)
+    assert observed.observed_version == wanted.wanted_version or not world.user_active
+    if not wanted.enabled:
+        assert observed.status is Status.DISCONNECTED
+        assert not world.sockets
+    elif observed.hold is None:
+        assert observed.status is Status.CONNECTED
+        assert world.sockets

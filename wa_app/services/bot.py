@@ -1,0 +1,101 @@
+"""The bot takes incoming messages from the database and puts its answers into the outbox.
+
+Answer and end of `bot_pending` are one commit: a kill in between neither loses nor repeats one.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import ColumnElement, select
+
+from wa_app.domain.messages import (
+    Author,
+    Direction,
+    MessagePolicy,
+    MessageState,
+    Question,
+    Verdict,
+    bot_verdict,
+)
+from wa_app.extensions import db
+from wa_app.models import Chat, Connection, Message
+
+log = structlog.get_logger()
+
+
+def pending() -> list[int]:
+    """Messages the bot has not looked at, oldest first."""
+    waiting = select(Message.id).where(Message.bot_pending).order_by(Message.id).limit(200)
+    return list(db.session.scalars(waiting))
+
+
+def consider(
+    message_id: int, now: datetime, dice: Callable[[], float], policy: MessagePolicy
+) -> Message | None:
+    """Decide about one message; its answer if there is one."""
+    message = db.session.get(Message, message_id)
+    if message is None or not message.bot_pending:
+        return None
+    connection = db.session.get_one(Connection, message.connection_id)
+    chat = db.session.get_one(Chat, message.chat_id)
+    verdict = bot_verdict(connection.bot, _question(message, chat), now, policy)
+    message.bot_pending = False
+    answer = None
+    match verdict:
+        case Verdict.ANSWER:
+            answer = _answer(connection, message, now + policy.bot_pause * _pause(dice), now)
+            db.session.add(answer)
+        case Verdict.WAITING:
+            chat.waiting_since = now
+        case Verdict.MUTE:
+            chat.muted_until = now + policy.loop_mute
+            chat.waiting_since = now
+            log.warning("bot muted itself: loop", connection=connection.id, chat=chat.id)
+    db.session.commit()
+    return answer
+
+
+def _pause(dice: Callable[[], float]) -> float:
+    """From a third of the longest pause to all of it."""
+    return (1 + 2 * dice()) / 3
+
+
+def _answer(
+    connection: Connection, message: Message, not_before: datetime, now: datetime
+) -> Message:
+    return Message(
+        connection_id=connection.id,
+        chat_id=message.chat_id,
+        direction=Direction.OUT,
+        author=Author.BOT,
+        text=connection.bot_fallback_text,
+        state=MessageState.PENDING,
+        not_before=not_before,
+        created_at=now,
+    )
+
+
+def _question(message: Message, chat: Chat) -> Question:
+    answers = _newest(chat, Message.author == Author.BOT)
+    texts = _newest(chat, Message.author == Author.CUSTOMER, Message.id <= message.id)
+    return Question(
+        kind=message.kind,
+        text=message.text,
+        at=message.at or message.created_at,
+        is_group=chat.is_group,
+        muted_until=chat.muted_until,
+        recent_answers=[answer.created_at for answer in answers],
+        last_answer=answers[0].text if answers else None,
+        recent_texts=[text.text for text in texts],
+    )
+
+
+def _newest(chat: Chat, *which: ColumnElement[bool]) -> list[Message]:
+    newest = (
+        select(Message)
+        .where(Message.chat_id == chat.id, *which)
+        .order_by(Message.id.desc())
+        .limit(20)
+    )
+    return list(db.session.scalars(newest))

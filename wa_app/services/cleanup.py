@@ -1,0 +1,148 @@
+"""Force-cleanup: seven steps, each on its own. Every wipe is these seven."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import structlog
+from sqlalchemy import update
+
+from wa_app.domain.policy import Policy
+from wa_app.domain.session import after_wipe
+from wa_app.extensions import db
+from wa_app.gateways.base import Gateway
+from wa_app.models import Connection, Operation
+from wa_app.services import backups, history
+
+log = structlog.get_logger()
+
+FILE_LIMIT = 2.0
+"""Seconds for a step that touches only files."""
+
+StepResult = dict[str, Any]
+
+
+def wipe(
+    connection: Connection,
+    version: int,
+    gateway: Gateway,
+    *,
+    data_dir: Path,
+    backup_key: str,
+    policy: Policy,
+    now: datetime,
+    close: Callable[[], bool],
+    forget: Callable[[], bool],
+    drain: Callable[[], bool],
+) -> None:
+    """Remove the session of a connection. A step that fails is recorded, and the next one runs;
+    what could not be saved is moved to the quarantine instead of removed. `close`, `forget` and
+    `drain` say whether there was anything to do."""
+    connection_id = connection.id
+    had_pairing = bool(connection.qr_payload or connection.pairing_code)
+    had_timer = connection.next_attempt_at is not None
+
+    def close_socket() -> bool:
+        closed = close()
+        return gateway.kill_strays(connection_id) > 0 or closed
+
+    def drain_and_back_up() -> bool:
+        drained = drain()
+        return _within(FILE_LIMIT, back_up) or drained
+
+    def back_up() -> bool:
+        session = gateway.export(connection_id)
+        if session is not None:
+            backups.save(data_dir, backup_key, connection_id, session, now)
+        return session is not None
+
+    def quarantine() -> bool:
+        gateway.quarantine(connection_id)
+        return True
+
+    steps = [
+        _step("close_socket", close_socket),
+        _step("drop_pairing", lambda: had_pairing),
+        _step("drop_memory", forget),
+        _step("cancel_timers", lambda: had_timer),
+        _step("drain_and_back_up", drain_and_back_up),
+    ]
+    saved = steps[-1]["outcome"] != FAILED
+    remove = (lambda: gateway.remove(connection_id)) if saved else quarantine
+    steps.append(_step("remove_files", lambda: _within(FILE_LIMIT, remove)))
+    folder_gone = steps[-1]["outcome"] != FAILED
+    if saved and not folder_gone:
+        folder_gone = _step("quarantine", lambda: _within(FILE_LIMIT, quarantine))["outcome"] == (
+            DONE
+        )
+    _reset(connection_id, version, steps, folder_gone, policy, now)
+    time.sleep(policy.settle_delay.total_seconds())
+
+
+DONE, NOTHING, FAILED = "done", "nothing", "failed"
+
+
+def _step(name: str, run: Callable[[], bool]) -> StepResult:
+    began = time.monotonic()
+    result: StepResult = {"step": name}
+    try:
+        result["outcome"] = DONE if run() else NOTHING
+    except Exception as error:
+        # Whatever it was, the other steps still have to run; the reason is in the result.
+        log.warning("clean-up step failed", step=name, error=str(error))
+        db.session.rollback()
+        result |= {"outcome": FAILED, "detail": str(error) or type(error).__name__}
+    result["seconds"] = round(time.monotonic() - began, 3)
+    return result
+
+
+def _within(seconds: float, run: Callable[[], bool]) -> bool:
+    """Run in a thread we can afford to lose: a file system may hang for ever."""
+    future: Future[bool] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(run())
+        except Exception as error:
+            future.set_exception(error)
+
+    Thread(target=work, daemon=True, name="clean-up").start()
+    return future.result(timeout=seconds)
+
+
+def _reset(
+    connection_id: str,
+    version: int,
+    steps: list[StepResult],
+    folder_gone: bool,
+    policy: Policy,
+    now: datetime,
+) -> None:
+    """The last step: row and results in one commit, so that a crash repeats all or nothing."""
+    began = time.monotonic()
+    connection = db.session.get_one(Connection, connection_id, populate_existing=True)
+    clean = after_wipe(connection.observed, version, now, folder_gone=folder_gone)
+    history.change(connection, clean, policy)
+    took = round(time.monotonic() - began, 3)
+    steps.append({"step": "reset_row", "outcome": DONE, "seconds": took})
+    finished = (
+        update(Operation)
+        .where(
+            Operation.connection_id == connection_id,
+            Operation.kind == "force_cleanup",
+            Operation.version <= version,
+            Operation.state != "DONE",
+        )
+        .values(state="DONE", result=steps, finished_at=now)
+    )
+    db.session.execute(finished)
+    db.session.commit()
+    log.info("session cleaned", connection=connection_id, steps=_summary(steps))
+
+
+def _summary(steps: list[StepResult]) -> str:
+    return " ".join(f"{step['step']}={step['outcome']}" for step in steps)

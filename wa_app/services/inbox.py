@@ -1,0 +1,62 @@
+"""Incoming messages: from the spool into the database, each once."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from wa_app.domain.messages import Author, Direction, MessageState
+from wa_app.domain.wire import Incoming
+from wa_app.extensions import db
+from wa_app.models import Chat, Message
+
+
+def store(connection_id: str, messages: Sequence[Incoming]) -> int:
+    """Store what is not stored yet, in one commit; how many were new. A replay changes nothing."""
+    known = _known(connection_id, [message.wa_id for message in messages])
+    new = 0
+    for message in messages:
+        if message.wa_id in known:
+            continue
+        known.add(message.wa_id)
+        db.session.add(_row(connection_id, message))
+        new += 1
+    db.session.commit()
+    return new
+
+
+def chat_of(connection_id: str, jid: str, *, name: str = "", is_group: bool = False) -> Chat:
+    """The chat with this JID; made when first written in. A newer name replaces the old one."""
+    found = db.session.scalar(
+        select(Chat).where(Chat.connection_id == connection_id, Chat.jid == jid)
+    )
+    if found is None:
+        found = Chat(connection_id=connection_id, jid=jid, name=name[:200], is_group=is_group)
+        db.session.add(found)
+        db.session.flush()
+    elif name and found.name != name[:200]:
+        found.name = name[:200]
+    return found
+
+
+def _known(connection_id: str, wa_ids: list[str]) -> set[str]:
+    stored = select(Message.wa_id).where(
+        Message.connection_id == connection_id, Message.wa_id.in_(wa_ids)
+    )
+    return {wa_id for wa_id in db.session.scalars(stored) if wa_id}
+
+
+def _row(connection_id: str, message: Incoming) -> Message:
+    named = message.sender_name if not (message.is_group or message.from_me) else ""
+    chat = chat_of(connection_id, message.chat, name=named, is_group=message.is_group)
+    return Message(
+        connection_id=connection_id,
+        chat_id=chat.id,
+        direction=Direction.OUT if message.from_me else Direction.IN,
+        author=Author.PHONE if message.from_me else Author.CUSTOMER,
+        kind=message.kind,
+        text=message.text,
+        state=MessageState.SENT if message.from_me else MessageState.RECEIVED,
+        wa_id=message.wa_id,
+        at=message.at,
+        bot_pending=not message.from_me,
+    )

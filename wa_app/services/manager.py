@@ -1,0 +1,419 @@
+"""The manager owns the sockets: it brings what is observed to what is wanted, step by step.
+
+Each connection has one entry, and at most one thread of the pool works on an entry at a time. So
+everything about one connection happens in order, and nothing about one waits for another. What
+the steps are is decided in `domain/session.py`; here they are only taken.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+from sqlalchemy import and_, or_, select
+
+from wa_app.config import Settings
+from wa_app.domain.connection import Observed, Wanted, wipe_pending
+from wa_app.domain.session import (
+    CloseSocket,
+    DialNow,
+    Settle,
+    Step,
+    Wipe,
+    after_news,
+    due_at,
+    next_step,
+)
+from wa_app.domain.states import Channel, Status
+from wa_app.domain.wire import (
+    Alive,
+    Closed,
+    Command,
+    Dial,
+    Incoming,
+    News,
+    Receipt,
+    SendFailed,
+    Sent,
+    Stored,
+)
+from wa_app.extensions import db
+from wa_app.gateways.base import Gateway
+from wa_app.models import Connection, User
+from wa_app.services import cleanup, history, inbox, outbox
+
+log = structlog.get_logger()
+
+RETRY_AFTER_TROUBLE = timedelta(seconds=2)
+
+
+Verdict = Callable[[Wanted, Observed], Observed | None]
+"""A change somebody asks for, judged on the row as it is when its turn comes; None: none."""
+
+
+@dataclass
+class Entry:
+    """What the manager remembers of one connection; all of it may be lost."""
+
+    connection_id: str
+    news: deque[tuple[int, News]] = field(default_factory=deque)
+    running: bool = False
+    again: bool = False
+    verdicts: deque[Verdict] = field(default_factory=deque)
+    socket_id: int | None = None
+    gateway: Gateway | None = None
+    alive_at: datetime | None = None
+    timer_at: datetime | None = None
+
+
+class Manager:
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        gateways: Mapping[Channel, Gateway],
+        scheduler: BackgroundScheduler,
+        pool: Executor,
+        *,
+        clock: Callable[[], datetime],
+        dice: Callable[[], float],
+        on_message: Callable[[], None],
+    ) -> None:
+        """`on_message` is called when messages were stored or something can be sent."""
+        self._app = app
+        self._settings = settings
+        self._policy = settings.policy
+        self._gateways = gateways
+        self._scheduler = scheduler
+        self._pool = pool
+        self._clock = clock
+        self._dice = dice
+        self._on_message = on_message
+        self._lock = Lock()
+        self._entries: dict[str, Entry] = {}
+        self._socket_ids = itertools.count(1)
+        self._stopping = False
+
+    # ---- called from anywhere
+
+    def wake(self, connection_id: str) -> None:
+        """Look at this connection, soon and in a thread of the pool."""
+        with self._lock:
+            self._run(self._entry(connection_id))
+
+    def judge(self, connection_id: str, verdict: Verdict) -> None:
+        """Look at this connection, first with this verdict. A change ends the socket."""
+        with self._lock:
+            entry = self._entry(connection_id)
+            entry.verdicts.append(verdict)
+            self._run(entry)
+
+    def post(self, connection_id: str, socket_id: int, news: News) -> None:
+        """The gateways' sink."""
+        with self._lock:
+            entry = self._entry(connection_id)
+            if isinstance(news, Alive):
+                if entry.socket_id == socket_id:
+                    entry.alive_at = self._clock()
+                return
+            entry.news.append((socket_id, news))
+            self._run(entry)
+
+    def tell(self, connection_id: str, command: Command) -> bool:
+        """Hand a command to the connection's socket; False when there is none."""
+        with self._lock:
+            entry = self._entries.get(connection_id)
+            socket_id = entry.socket_id if entry else None
+            gateway = entry.gateway if entry else None
+        return socket_id is not None and gateway is not None and gateway.tell(socket_id, command)
+
+    def alive_at(self, connection_id: str) -> datetime | None:
+        """The last sign of life of the connection's socket; None without one."""
+        with self._lock:
+            entry = self._entries.get(connection_id)
+            return entry.alive_at if entry and entry.socket_id is not None else None
+
+    def look_for_requests(self) -> None:
+        """Wake every connection whose wanted half another process has changed, or that must not
+        have a socket any more."""
+        allowed = and_(User.active, User.deleted_at.is_(None), Connection.deleted_at.is_(None))
+        unseen = (
+            select(Connection.id)
+            .join(User)
+            .where(
+                or_(
+                    Connection.wanted_version > Connection.observed_version,
+                    Connection.wipe_version > Connection.wiped_version,
+                    Connection.deleted_at.is_not(None),
+                    and_(
+                        Connection.status != Status.DISCONNECTED,
+                        or_(~Connection.enabled, ~allowed),
+                    ),
+                )
+            )
+        )
+        with self._app.app_context():
+            for connection_id in db.session.scalars(unseen).all():
+                self.wake(connection_id)
+
+    def stop(self) -> None:
+        """Finish what is under way and begin nothing more; the gateways are stopped by others."""
+        with self._lock:
+            self._stopping = True
+        self._pool.shutdown(wait=True)
+
+    # ---- one thread at a time for each entry
+
+    def _entry(self, connection_id: str) -> Entry:
+        return self._entries.setdefault(connection_id, Entry(connection_id))
+
+    def _run(self, entry: Entry) -> None:
+        entry.again = True
+        if not entry.running and not self._stopping:
+            entry.running = True
+            self._pool.submit(self._work, entry)
+
+    def _work(self, entry: Entry) -> None:
+        try:
+            while self._begin_turn(entry):
+                with self._app.app_context():
+                    self._take_news(entry)
+                    self._look(entry)
+        except Exception:
+            # The news that could not be handled is still the first in line.
+            log.exception("connection in trouble", connection=entry.connection_id)
+            with self._lock:
+                entry.running = False
+            self._wake_at(entry, self._clock() + RETRY_AFTER_TROUBLE)
+
+    def _begin_turn(self, entry: Entry) -> bool:
+        with self._lock:
+            go_on = (entry.again or bool(entry.news)) and not self._stopping
+            entry.again = False
+            entry.running = go_on
+            return go_on
+
+    # ---- news
+
+    def _take_news(self, entry: Entry) -> None:
+        while entry.news and not self._stopping:
+            socket_id, news = entry.news[0]
+            self._handle(entry, socket_id, news)
+            entry.news.popleft()
+
+    def _handle(self, entry: Entry, socket_id: int, news: News) -> None:
+        match news:
+            case Incoming():
+                self._store(entry, socket_id, news)
+            case Sent():
+                outbox.sent(entry.connection_id, news)
+                self._on_message()
+            case SendFailed():
+                outbox.failed(entry.connection_id, news, self._clock())
+                self._on_message()
+            case Receipt():
+                outbox.receipt(entry.connection_id, news)
+            case _:
+                self._change_by(entry, socket_id, news)
+
+    def _store(self, entry: Entry, socket_id: int, news: Incoming) -> None:
+        if inbox.store(entry.connection_id, [news]):
+            self._on_message()
+        gateway = entry.gateway
+        if gateway is not None:
+            gateway.tell(socket_id, Stored(news.spool_offset))
+
+    def _change_by(self, entry: Entry, socket_id: int, news: News) -> None:
+        connection = db.session.get(Connection, entry.connection_id)
+        if connection is None:
+            return
+        gateway = self._gateway(connection)
+        observed = after_news(
+            connection.observed,
+            news,
+            socket_id=socket_id,
+            current=entry.socket_id,
+            now=self._clock(),
+            jitter=self._dice(),
+            policy=self._policy,
+            library=gateway.version,
+        )
+        if observed is None:
+            log.info("late news ignored", connection=entry.connection_id, socket=socket_id)
+            return
+        self._write(connection, observed)
+        if isinstance(news, Closed):
+            self._forget_socket(entry, gateway)
+        else:
+            entry.alive_at = self._clock()
+        self._on_message()
+
+    # ---- looks
+
+    def _look(self, entry: Entry) -> None:
+        while not self._stopping:
+            connection = db.session.get(Connection, entry.connection_id, populate_existing=True)
+            if connection is None:
+                self._drop(entry)
+                return
+            if self._removed(connection):
+                continue
+            self._judge(entry, connection)
+            step = self._next_step(entry, connection)
+            if step is None:
+                self._wake_at(entry, due_at(connection.observed, self._policy))
+                return
+            self._take(entry, connection, step)
+
+    def _next_step(self, entry: Entry, connection: Connection) -> Step | None:
+        return next_step(
+            connection.wanted,
+            connection.observed,
+            socket_open=entry.socket_id is not None,
+            now=self._clock(),
+            jitter=self._dice(),
+            policy=self._policy,
+            library=self._gateway(connection).version,
+        )
+
+    def _take(self, entry: Entry, connection: Connection, step: Step) -> None:
+        match step:
+            case Settle(observed):
+                self._write(connection, observed)
+            case DialNow(observed):
+                self._write(connection, observed)
+                self._open(entry, connection)
+            case CloseSocket(observed, kill):
+                self._close(entry, connection, kill=kill)
+                self._write(connection, observed)
+            case Wipe():
+                self._wipe(entry, connection, step)
+
+    def _judge(self, entry: Entry, connection: Connection) -> None:
+        while entry.verdicts:
+            verdict = entry.verdicts.popleft()
+            changed = verdict(connection.wanted, connection.observed)
+            if changed is not None:
+                self._close(entry, connection, kill=True)
+                self._write(connection, changed)
+
+    def _write(self, connection: Connection, observed: Observed) -> None:
+        history.change(connection, observed, self._policy)
+        db.session.commit()
+
+    # ---- sockets
+
+    def _gateway(self, connection: Connection) -> Gateway:
+        return self._gateways[connection.channel]
+
+    def _open(self, entry: Entry, connection: Connection) -> None:
+        dial = Dial(
+            connection_id=connection.id,
+            socket_id=next(self._socket_ids),
+            pair_phone=connection.pair_phone,
+            proxy=connection.proxy or self._settings.whatsapp_proxy or None,
+        )
+        with self._lock:
+            entry.gateway = self._gateway(connection)
+            entry.socket_id = dial.socket_id
+            entry.alive_at = self._clock()
+        entry.gateway.open(dial)
+
+    def _close(
+        self, entry: Entry, connection: Connection, *, kill: bool = False, unlink: bool = False
+    ) -> bool:
+        """End the socket; True when there was one. Its last messages are stored before anything
+        that follows."""
+        if entry.socket_id is None:
+            return False
+        gateway = self._gateway(connection)
+        grace = 0.0 if kill else self._policy.close_grace.total_seconds()
+        gateway.close(entry.socket_id, grace=grace, unlink=unlink)
+        self._forget_socket(entry, gateway)
+        return True
+
+    def _forget_socket(self, entry: Entry, gateway: Gateway) -> None:
+        with self._lock:
+            entry.socket_id = None
+            entry.alive_at = None
+        outbox.socket_ended(entry.connection_id, self._clock())
+        self.drain(gateway, entry.connection_id)
+
+    def drain(self, gateway: Gateway, connection_id: str) -> int:
+        """Store what the spool of an ended socket still holds; how much of it was new."""
+        left = list(gateway.spooled(connection_id))
+        new = inbox.store(connection_id, left) if left else 0
+        gateway.clear_spool(connection_id)
+        if new:
+            self._on_message()
+        return new
+
+    # ---- wiping and removing
+
+    def _wipe(self, entry: Entry, connection: Connection, step: Wipe) -> None:
+        gateway = self._gateway(connection)
+        cleanup.wipe(
+            connection,
+            step.version,
+            gateway,
+            data_dir=self._settings.data_dir,
+            backup_key=self._settings.backup_key,
+            policy=self._policy,
+            now=self._clock(),
+            close=lambda: self._close(entry, connection, unlink=step.unlink),
+            forget=lambda: self._forget(entry),
+            drain=lambda: self.drain(gateway, connection.id) > 0,
+        )
+
+    def _forget(self, entry: Entry) -> bool:
+        """Drop state news that wait; messages among them are in the spool."""
+        with self._lock:
+            waiting = len(entry.news)
+            entry.news.clear()
+            return waiting > 0
+
+    def _removed(self, connection: Connection) -> bool:
+        """Delete the row of a removed connection once its session is wiped."""
+        if connection.deleted_at is None or wipe_pending(connection.wanted, connection.observed):
+            return False
+        if connection.status is not Status.DISCONNECTED:
+            return False
+        user = connection.user
+        db.session.delete(connection)
+        db.session.flush()
+        if user.deleted_at is not None and not user.connections:
+            db.session.delete(user)
+        db.session.commit()
+        return True
+
+    def _drop(self, entry: Entry) -> None:
+        if entry.socket_id is not None and entry.gateway is not None:
+            entry.gateway.close(entry.socket_id, grace=0)
+        self._wake_at(entry, None)
+        with self._lock:
+            self._entries.pop(entry.connection_id, None)
+
+    # ---- the one timer of each connection
+
+    def _wake_at(self, entry: Entry, at: datetime | None) -> None:
+        if at == entry.timer_at and at is not None and at > self._clock():
+            return
+        entry.timer_at = at
+        timer = f"timer {entry.connection_id}"
+        if at is not None:
+            self._scheduler.add_job(
+                self.wake,
+                "date",
+                run_date=at,
+                args=[entry.connection_id],
+                id=timer,
+                replace_existing=True,
+            )
+        elif self._scheduler.get_job(timer) is not None:
+            self._scheduler.remove_job(timer)

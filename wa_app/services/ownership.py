@@ -1,0 +1,51 @@
+"""Exactly one process owns the sessions: the one that holds the lock on a file in the data folder.
+
+The kernel frees the lock when its holder dies, however it dies.
+"""
+
+import fcntl
+import os
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from wa_app.extensions import db
+from wa_app.models import Owner
+
+
+class OwnerLock:
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "owner.lock"
+        self._handle: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free; True when it is ours."""
+        if self._handle is not None:
+            return True
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def beat(now: datetime, since: datetime, *, stopped: bool = False) -> None:
+    """Write the owner's sign of life, or its goodbye. Needs an application context."""
+    row = db.session.get(Owner, 1) or Owner(id=1)
+    row.pid, row.host, row.since, row.heartbeat_at = os.getpid(), socket.gethostname(), since, now
+    row.stopped = stopped
+    db.session.add(row)
+    db.session.commit()
+
+
+def is_alive(owner: Owner | None, now: datetime, stale_after: timedelta) -> bool:
+    """Whether somebody is there to write the observed halves."""
+    return owner is not None and not owner.stopped and now - owner.heartbeat_at <= stale_after

@@ -1,0 +1,229 @@
+"""Everything that runs by itself: started after the fork, stopped in order."""
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+
+from wa_app.config import Settings
+from wa_app.domain.states import Channel
+from wa_app.domain.wire import ShowTyping
+from wa_app.extensions import db
+from wa_app.gateways.base import Gateway
+from wa_app.models import Chat, Owner, utc_now
+from wa_app.services import bot, outbox, ownership, recovery
+from wa_app.services.manager import Manager
+from wa_app.services.monitor import Monitor
+
+log = structlog.get_logger()
+
+LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
+MESSAGE_LOOK = 0.5
+POOL_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something the scheduler runs; a bad turn is logged and does not stop the next."""
+
+    name: str
+    every: timedelta
+    run: Callable[[], None]
+
+
+class Runtime:
+    """Waits for the ownership, then runs manager, monitor, bot and outbox until it is stopped."""
+
+    def __init__(
+        self,
+        app: Flask,
+        gateways: Mapping[Channel, Gateway],
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._app = app
+        self._settings: Settings = app.config["SETTINGS"]
+        self._gateways = gateways
+        self._clock = clock
+        self._dice = dice
+        self._lock = ownership.OwnerLock(self._settings.data_dir)
+        self._since = clock()
+        self._stop = threading.Event()
+        self._owned = threading.Event()
+        self._messages = threading.Event()
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._manager = Manager(
+            app,
+            self._settings,
+            gateways,
+            self._scheduler,
+            ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="manager"),
+            clock=clock,
+            dice=dice,
+            on_message=self._messages.set,
+        )
+        self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
+        self._threads = [
+            threading.Thread(target=self._own, name="ownership", daemon=True),
+            threading.Thread(target=self._move_messages, name="messages", daemon=True),
+        ]
+
+    @property
+    def is_owner(self) -> bool:
+        return self._owned.is_set()
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What runs by itself, in one table."""
+        policy = self._settings.policy
+        lifts = (
+            (Job("lift outages", policy.monitor_interval, self._monitor.lift_outages),)
+            if self._settings.enable_connection_monitor
+            else ()
+        )
+        return (
+            Job("heartbeat", policy.heartbeat, self._beat),
+            Job("look for requests", timedelta(seconds=0.5), self._manager.look_for_requests),
+            Job("monitor", policy.monitor_interval, self._monitor.tick),
+            *lifts,
+            Job("settle sends", timedelta(seconds=15), self._settle_sends),
+        )
+
+    def start(self) -> None:
+        self._threads[0].start()
+
+    def wait_until_owner(self, seconds: float) -> bool:
+        return self._owned.wait(seconds)
+
+    def wake(self, connection_id: str) -> None:
+        """A request was written in this process; the owner need not wait for its next look."""
+        self._messages.set()
+        if self.is_owner:
+            self._manager.wake(connection_id)
+
+    def stop(self) -> None:
+        """Close every socket, write the last heartbeat, free the lock. The rows stay as they
+        are: whoever starts next brings every number back."""
+        self._stop.set()
+        self._messages.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
+        if self.is_owner:
+            self._scheduler.shutdown(wait=False)
+            self._manager.stop()
+            for gateway in self._gateways.values():
+                gateway.stop(self._settings.policy.close_grace.total_seconds())
+            self._in_context(lambda: ownership.beat(self._clock(), self._since, stopped=True))
+        self._lock.release()
+        log.info("stopped", owner=self.is_owner)
+
+    # ---- ownership
+
+    def _own(self) -> None:
+        waiting = False
+        while not self._lock.acquire():
+            if not waiting:
+                waiting = True
+                self._in_context(self._tell_owner)
+            if self._stop.wait(LOCK_RETRY):
+                return
+        while not self._stop.is_set():
+            try:
+                self._take_over()
+                return
+            except Exception:
+                log.exception("start failed, trying again")
+                self._stop.wait(1)
+
+    def _take_over(self) -> None:
+        self._since = self._clock()
+        for gateway in self._gateways.values():
+            gateway.start(self._manager.post)
+        with self._app.app_context():
+            recovery.recover(
+                self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
+            )
+            self._beat()
+        for job in self.jobs():
+            self._scheduler.add_job(
+                self._in_context,
+                "interval",
+                seconds=job.every.total_seconds(),
+                args=[job.run],
+                id=job.name,
+                name=job.name,
+            )
+        self._scheduler.start()
+        self._owned.set()
+        log.info("owner of the sessions")
+        self._threads[1].start()
+        with self._app.app_context():
+            recovery.wake_all(self._manager)
+
+    def _tell_owner(self) -> None:
+        owner = db.session.get(Owner, 1)
+        if owner is not None:
+            log.warning(
+                "standby: another process owns the sessions",
+                pid=owner.pid,
+                host=owner.host,
+                since=owner.since.isoformat(timespec="seconds"),
+            )
+
+    def _beat(self) -> None:
+        ownership.beat(self._clock(), self._since)
+
+    def _in_context(self, run: Callable[[], None]) -> None:
+        with self._app.app_context():
+            run()
+
+    # ---- messages
+
+    def _move_messages(self) -> None:
+        """The bot answers, the outbox sends: at once when something happened, else twice a
+        second, because another process may have written a row."""
+        while not self._stop.is_set():
+            self._messages.wait(MESSAGE_LOOK)
+            self._messages.clear()
+            try:
+                with self._app.app_context():
+                    self._answer()
+                    self._send()
+            except Exception:
+                log.exception("messages in trouble")
+                self._stop.wait(1)
+
+    def _answer(self) -> None:
+        policy = self._settings.messages
+        for message_id in bot.pending():
+            try:
+                answer = bot.consider(message_id, self._clock(), self._dice, policy)
+            except Exception:
+                # One message that cannot be answered must not silence the others.
+                log.exception("bot in trouble", message=message_id)
+                db.session.rollback()
+                continue
+            if answer is not None and policy.bot_pause:
+                chat = db.session.get_one(Chat, answer.chat_id)
+                self._manager.tell(answer.connection_id, ShowTyping(chat.jid))
+
+    def _send(self) -> None:
+        for connection_id in outbox.ready(self._clock()):
+            send = outbox.take(connection_id, self._clock(), self._settings.messages)
+            if send is not None and not self._manager.tell(connection_id, send):
+                outbox.not_sent(connection_id, send.message_id, self._clock())
+
+    def _settle_sends(self) -> None:
+        now, policy = self._clock(), self._settings.messages
+        outbox.nobody_answered(now, policy)
+        outbox.drop_late_answers(now, policy)
