@@ -10,7 +10,6 @@ from flask.cli import AppGroup
 
 from wa_app.config import Settings
 from wa_app.domain.errors import NotFound, Refused
-from wa_app.domain.states import Channel
 from wa_app.models import Connection, utc_now
 from wa_app.services import accounts, connections, ownership
 from wa_app.services.audit import COMMAND_LINE

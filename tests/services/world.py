@@ -20,7 +20,7 @@ from wa_app.services.manager import Manager
 from wa_app.services.monitor import Monitor
 
 ANA = Actor("ana@example.org")
-PASSWORD = "a good password"  # noqa: S105
+PASSWORD = "a good password"
 
 
 class HandPool(Executor):
@@ -91,12 +91,14 @@ class World:
 
     def settle(self) -> None:
         """Let everything happen that can happen without time passing."""
-        for _ in range(6):
+        busy = True
+        while busy:
             self.manager.look_for_requests()
-            self.pool.run()
             self.phone.play_once()
-            self.pool.run()
             self.move_messages()
+            self.phone.play_once()
+            busy = bool(self.pool.waiting)
+            self.pool.run()
 
     def move_messages(self) -> None:
         with self.app.app_context():
@@ -112,7 +114,9 @@ class World:
         """Time passes in small steps; timers go off, the owner's heart beats."""
         until = self.now + timedelta(seconds=seconds)
         while self.now < until:
-            self.now = min(until, self.now + timedelta(seconds=max(0.5, seconds / 60)))
+            step = timedelta(seconds=max(0.5, seconds / 20))
+            timers = [at for at, _ in self.scheduler.timers.values() if at > self.now]
+            self.now = min(until, self.now + step, *timers)
             due = [name for name, (at, _) in self.scheduler.timers.items() if at <= self.now]
             for name in due:
                 self.scheduler.timers.pop(name)[1]()

@@ -1,7 +1,6 @@
 """Users: who they are and how they prove it."""
 
 import secrets
-from datetime import UTC, datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -90,11 +89,4 @@ def deactivate(actor: Actor, user: User) -> None:
     """The owner closes their sockets at its next look."""
     user.active = False
     audit.record(actor, "user.deactivate", user.email)
-    db.session.commit()
-
-
-def delete(actor: Actor, user: User) -> None:
-    """Marked at once, so that nothing of theirs can be reached; the owner wipes the sessions."""
-    user.deleted_at = datetime.now(UTC)
-    audit.record(actor, "user.delete", user.email)
     db.session.commit()

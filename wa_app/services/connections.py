@@ -120,6 +120,19 @@ def remove(actor: Actor, connection: Connection) -> None:
     _ask(actor, connection, "remove", deleted_at=datetime.now(UTC))
 
 
+def remove_user(actor: Actor, user: User) -> None:
+    """Delete a user: nothing of theirs can be reached from now on; the owner unlinks and wipes
+    their sessions, then the rows go. One commit for all of it."""
+    user.deleted_at = datetime.now(UTC)
+    audit.record(actor, "user.delete", user.email)
+    connections = of_user(user)
+    for connection in connections:
+        _write(actor, connection, "remove", deleted_at=user.deleted_at)
+    db.session.commit()
+    for connection in connections:
+        wake(connection.id)
+
+
 def force_cleanup(actor: Actor, connection: Connection) -> Operation:
     """The operation whose result will list the seven steps."""
     operation = Operation(
@@ -138,7 +151,18 @@ def _ask(
     operation: Operation | None = None,
     **values: Any,
 ) -> None:
-    """Write a request: the version counts up in SQL, where two clicks cannot take the same."""
+    version = _write(actor, connection, kind, *extra_marks, **values)
+    if operation is not None:
+        operation.version = version
+    db.session.commit()
+    wake(connection.id)
+
+
+def _write(
+    actor: Actor, connection: Connection, kind: str, *extra_marks: str, **values: Any
+) -> int:
+    """Add a request to the transaction under way; its version. It counts up in SQL, where two
+    clicks cannot take the same."""
     asked = REQUESTS[kind]
     next_version = Connection.wanted_version + 1
     marks = {mark: next_version for mark in (*asked.marks, *extra_marks)}
@@ -149,11 +173,8 @@ def _ask(
         .returning(Connection.wanted_version)
     )
     version = db.session.scalar(changed)
-    if operation is not None:
-        operation.version = version or 0
-    audit.record(actor, f"connection.{kind.removesuffix('_fresh')}", f"{connection.user.email}")
-    db.session.commit()
-    wake(connection.id)
+    audit.record(actor, f"connection.{kind.removesuffix('_fresh')}", connection.user.email)
+    return version or 0
 
 
 def _limit_dials(connection: Connection) -> None:

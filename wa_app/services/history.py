@@ -1,5 +1,7 @@
 """A change of a connection's state is a row, written once, in the commit of the change."""
 
+from datetime import datetime
+
 import structlog
 
 from wa_app.domain.closes import Reason
@@ -7,19 +9,19 @@ from wa_app.domain.connection import Observed
 from wa_app.domain.policy import Policy
 from wa_app.domain.states import Hold, Status
 from wa_app.extensions import db
-from wa_app.models import Connection, ConnectionEvent, utc_now
+from wa_app.models import Connection, ConnectionEvent
 
 log = structlog.get_logger()
 
 
-def change(connection: Connection, observed: Observed, policy: Policy) -> None:
+def change(connection: Connection, observed: Observed, now: datetime, policy: Policy) -> None:
     """Write the observed half, in the transaction under way, with its event if it tells one."""
     before, connection.observed = connection.observed, observed
     if _story(before) == _story(observed):
         return
     event = ConnectionEvent(
         connection_id=connection.id,
-        at=utc_now(),
+        at=now,
         status=observed.status,
         hold=observed.hold,
         reason=_reason(before, observed),

@@ -16,7 +16,7 @@ from threading import Lock
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, delete, exists, or_, select
 
 from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted, wipe_pending
@@ -304,7 +304,7 @@ class Manager:
                 self._write(connection, changed)
 
     def _write(self, connection: Connection, observed: Observed) -> None:
-        history.change(connection, observed, self._policy)
+        history.change(connection, observed, self._clock(), self._policy)
         db.session.commit()
 
     # ---- sockets
@@ -384,12 +384,13 @@ class Manager:
             return False
         if connection.status is not Status.DISCONNECTED:
             return False
-        user = connection.user
-        db.session.delete(connection)
-        db.session.flush()
-        if user.deleted_at is not None and not user.connections:
-            db.session.delete(user)
+        user_id = connection.user_id
+        db.session.execute(delete(Connection).where(Connection.id == connection.id))
+        others = exists().where(Connection.user_id == user_id)
+        gone = delete(User).where(User.id == user_id, User.deleted_at.is_not(None), ~others)
+        db.session.execute(gone)
         db.session.commit()
+        db.session.expire_all()
         return True
 
     def _drop(self, entry: Entry) -> None:

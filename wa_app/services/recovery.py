@@ -52,7 +52,7 @@ def recover(
             spread=spread * dice(),
             policy=settings.policy,
         )
-        history.change(connection, resumed, settings.policy)
+        history.change(connection, resumed, now, settings.policy)
     db.session.commit()
     log.info("connections resumed", count=len(connections))
 

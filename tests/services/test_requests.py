@@ -1,0 +1,173 @@
+"""What people ask for is carried out, once, whatever state the connection is in."""
+
+import pytest
+
+from tests.services.world import ANA, World
+from wa_app.domain.errors import PairFirst, TooOften
+from wa_app.domain.states import Hold, Status
+from wa_app.extensions import db
+from wa_app.models import Audit, Connection, ConnectionEvent, Operation, PracticeAccount, User
+from wa_app.services import connections
+
+
+def sockets(world: World) -> int:
+    return len(world.phone._sockets)
+
+
+def test_two_connects_open_one_socket(world: World) -> None:
+    with world.app.app_context():
+        connection = db.session.get_one(Connection, world.connection_id)
+        connections.connect(ANA, connection)
+        connections.connect(ANA, connection)
+    world.settle()
+    assert sockets(world) == 1
+    assert world.connection.observed_version == 2
+
+
+def test_a_disconnect_keeps_the_phone_linked(world: World) -> None:
+    world.link()
+    world.ask(connections.disconnect)
+    assert world.connection.status is Status.DISCONNECTED
+    assert world.connection.has_credentials
+    assert sockets(world) == 0
+    world.advance(300)
+    world.tick()
+    assert world.connection.status is Status.DISCONNECTED
+    world.ask(connections.connect)
+    assert world.connection.status is Status.CONNECTED
+
+
+def test_a_reconnect_closes_the_old_socket_first(world: World) -> None:
+    world.link()
+    old = list(world.phone._sockets)
+    world.ask(connections.reconnect)
+    assert world.connection.status is Status.CONNECTED
+    assert sockets(world) == 1
+    assert list(world.phone._sockets) != old
+
+
+def test_a_reconnect_without_credentials_is_refused_and_changes_nothing(world: World) -> None:
+    with pytest.raises(PairFirst):
+        world.ask(connections.reconnect)
+    assert world.connection.wanted_version == 0
+
+
+def test_a_logout_unlinks_the_phone(world: World) -> None:
+    world.link()
+    world.ask(connections.logout)
+    assert world.connection.status is Status.DISCONNECTED
+    assert not world.connection.has_credentials
+
+
+def test_connect_fresh_shows_a_new_qr(world: World) -> None:
+    world.link()
+    world.ask(connections.connect, fresh=True)
+    assert world.connection.status is Status.QR_PENDING
+    assert not world.connection.has_credentials
+
+
+def test_the_eleventh_dial_of_a_minute_is_refused(world: World) -> None:
+    for _ in range(10):
+        world.ask(connections.connect)
+    with pytest.raises(TooOften):
+        world.ask(connections.connect)
+
+
+@pytest.mark.parametrize("state", ["new", "qr", "connected", "backoff", "hung", "held"])
+def test_a_force_cleanup_takes_seven_steps_in_every_state(world: World, state: str) -> None:
+    if state == "qr":
+        world.ask(connections.connect)
+    if state in {"connected", "backoff", "hung", "held"}:
+        world.link()
+    if state == "backoff":
+        world.fault("network_loss")
+    if state == "hung":
+        world.fault("hang")
+        world.ask(connections.reconnect)
+    if state == "held":
+        world.fault("conflict")
+    world.ask(connections.force_cleanup)
+    with world.app.app_context():
+        operation = db.session.query(Operation).one()
+        steps = [step["step"] for step in operation.result or []]
+    assert operation.state == "DONE"
+    assert steps == [
+        "close_socket",
+        "drop_pairing",
+        "drop_memory",
+        "cancel_timers",
+        "drain_and_back_up",
+        "remove_files",
+        "reset_row",
+    ]
+    seen = world.connection
+    assert (seen.status, seen.hold, seen.has_credentials) == (Status.DISCONNECTED, None, False)
+    assert sockets(world) == 0
+
+
+def test_a_deactivated_user_has_no_socket_and_comes_back_by_the_monitor(world: World) -> None:
+    world.link()
+    set_active(world, False)
+    assert world.connection.status is Status.DISCONNECTED
+    assert sockets(world) == 0
+    world.advance(100)
+    world.tick()
+    assert sockets(world) == 0
+    set_active(world, True)
+    world.tick()
+    assert world.connection.status is Status.CONNECTED
+    assert world.connection.monitor_attempt == 1
+
+
+def test_the_monitor_waits_out_the_cooldown(world: World) -> None:
+    world.link()
+    set_active(world, False)
+    world.advance(5)
+    set_active(world, True)
+    world.tick()
+    assert world.connection.status is Status.DISCONNECTED
+    world.advance(56)
+    world.tick()
+    assert world.connection.status is Status.CONNECTED
+
+
+def set_active(world: World, active: bool) -> None:
+    with world.app.app_context():
+        db.session.get_one(User, world.ana_id).active = active
+        db.session.commit()
+    world.settle()
+
+
+def test_a_deleted_user_leaves_nothing_but_the_audit(world: World) -> None:
+    world.link()
+    with world.app.app_context():
+        connections.remove_user(ANA, db.session.get_one(User, world.ana_id))
+    world.settle()
+    assert sockets(world) == 0
+    with world.app.app_context():
+        assert db.session.query(User).count() == 0
+        for table in (Connection, ConnectionEvent, PracticeAccount):
+            assert db.session.query(table).count() == 0
+        assert db.session.query(Audit).filter_by(action="user.delete").one().actor == ANA.name
+
+
+def test_a_removed_connection_is_wiped_before_its_row_goes(world: World) -> None:
+    world.link()
+    world.ask(connections.remove)
+    with world.app.app_context():
+        assert db.session.query(Connection).count() == 0
+    assert sockets(world) == 0
+
+
+def test_every_change_is_one_line_of_history(world: World) -> None:
+    world.link()
+    world.fault("conflict")
+    with world.app.app_context():
+        told = [(row.status, row.hold) for row in db.session.query(ConnectionEvent)]
+    assert told == [
+        (Status.CONNECTING, None),
+        (Status.QR_PENDING, None),
+        (Status.CONNECTING, None),
+        (Status.CONNECTED, None),
+        (Status.DISCONNECTED, Hold.CONFLICT),
+    ]
