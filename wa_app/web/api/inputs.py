@@ -1,0 +1,98 @@
+"""What a caller sent, checked. Nonsense becomes a `WrongInput` that names the field."""
+
+import json
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from flask import request
+
+from wa_app.domain.errors import WrongInput
+from wa_app.domain.states import Channel
+
+MAX_NAME = 100
+_Parser = Callable[[str, Any], Any]
+
+
+def body(**fields: type) -> dict[str, Any]:
+    """The JSON object of the request with the `fields` it may have; a field that is absent or
+    null is left out. No body at all is an empty object."""
+    sent = _object()
+    for name in sent:
+        if name not in fields:
+            raise WrongInput(name[:MAX_NAME], "unknown_field")
+    return {
+        name: PARSERS[kind](name, sent[name])
+        for name, kind in fields.items()
+        if sent.get(name) is not None
+    }
+
+
+def required(sent: Mapping[str, Any], name: str) -> Any:
+    if name not in sent:
+        raise WrongInput(name, "required")
+    return sent[name]
+
+
+def seconds(name: str, *, default: float, most: float) -> float:
+    """A number of seconds in the query."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise WrongInput(name, "not_a_number") from None
+    if not 0 <= value <= most:  # NaN is outside too
+        raise WrongInput(name, "not_a_number")
+    return value
+
+
+def whole(name: str, *, default: int | None, most: int) -> int | None:
+    """A whole number from 1 in the query."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18 or not 1 <= int(text) <= most:
+        raise WrongInput(name, "not_a_number")
+    return int(text)
+
+
+def _object() -> dict[str, Any]:
+    raw = request.get_data()
+    if not raw.strip():
+        return {}
+    try:
+        sent = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise WrongInput("body", "not_json") from None
+    if not isinstance(sent, dict):
+        raise WrongInput("body", "not_an_object")
+    return sent
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise WrongInput(name, "not_true_or_false")
+    return value
+
+
+def text(name: str, value: Any) -> str:
+    """Text that every database can keep: no NUL, no half of a surrogate pair."""
+    if not isinstance(value, str) or "\0" in value:
+        raise WrongInput(name, "not_text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise WrongInput(name, "not_text") from None
+    return value
+
+
+def _channel(name: str, value: Any) -> Enum:
+    try:
+        return Channel(value)
+    except ValueError:
+        raise WrongInput(name, "unknown_channel") from None
+
+
+PARSERS: Mapping[type, _Parser] = {bool: _truth, str: text, Channel: _channel}

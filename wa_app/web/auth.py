@@ -1,0 +1,72 @@
+"""Signing in and out, and the language of a browser."""
+
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_limiter.util import get_remote_address
+from flask_login import current_user, login_required, login_user, logout_user
+
+from wa_app.extensions import limiter
+from wa_app.services import accounts
+from wa_app.web import errors
+from wa_app.web.access import me, safe_next
+from wa_app.web.presentation import LOCALES
+
+bp = Blueprint("auth", __name__)
+
+PER_ADDRESS, PER_EMAIL = "30 per 15 minutes", "10 per 15 minutes"
+
+
+def _failed(response: Response) -> bool:
+    return response.status_code == 401
+
+
+def _email() -> str:
+    return request.form.get("email", "").strip().lower()[:254]
+
+
+@bp.route("/login", methods=["GET", "POST"])
+@limiter.limit(PER_ADDRESS, key_func=get_remote_address, methods=["POST"], deduct_when=_failed)
+@limiter.limit(PER_EMAIL, key_func=_email, methods=["POST"], deduct_when=_failed)
+def sign_in() -> ResponseReturnValue:
+    """Only failed attempts count; the right password in time never meets the limit."""
+    if request.method == "POST":
+        return _sign_in()
+    if current_user.is_authenticated:
+        return redirect(url_for("home.home"))
+    return render_template("sign_in.html", next=safe_next(request.args.get("next")))
+
+
+def _sign_in() -> ResponseReturnValue:
+    wanted = safe_next(request.form.get("next"))
+    user = accounts.sign_in(request.form.get("email", ""), request.form.get("password", ""))
+    if user is None:
+        if errors.wants_json():
+            return errors.answer("wrong_login")
+        page = render_template("sign_in.html", next=wanted, email=_email(), wrong=True)
+        return page, 401
+    chosen = session.get("locale")
+    session.clear()  # nothing of what an earlier visitor of this browser left is carried over
+    if chosen:
+        session["locale"] = chosen
+    session.permanent = True
+    login_user(user)
+    return redirect(wanted or url_for("home.home"))
+
+
+@bp.post("/logout")
+@login_required
+def sign_out() -> ResponseReturnValue:
+    logout_user()
+    session.clear()
+    return redirect(url_for(".sign_in"))
+
+
+@bp.post("/language")
+def language() -> ResponseReturnValue:
+    """For everybody, signed in or not; a user's choice follows them to other browsers."""
+    chosen = request.form.get("locale", "")
+    if chosen in LOCALES:
+        session["locale"] = chosen
+        if current_user.is_authenticated:
+            accounts.set_locale(me(), chosen)
+    return redirect(safe_next(request.form.get("next")) or url_for("home.home"))

@@ -1,0 +1,212 @@
+"""What the connection card and the pairing dialog show, worked out for their templates."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app
+from flask_babel import lazy_gettext as _
+
+from wa_app.domain.states import Action, Channel, Hold, Status
+from wa_app.models import Connection, ConnectionEvent
+from wa_app.services import connections
+from wa_app.web import times
+from wa_app.web.presentation import (
+    QR_TOTAL,
+    Explanation,
+    Look,
+    explain,
+    is_under_way,
+    look_of,
+    owner_is_alive,
+    shown_status,
+)
+from wa_app.web.words import REASONS
+
+FAST, SLOW = 1000, 5000
+"""Milliseconds between two looks of a live part: while something happens, and otherwise."""
+
+LATELY = 3
+
+QR_SECONDS = {1: 60}
+"""How long code number n lives: the first a minute, the others 20 seconds."""
+
+
+@dataclass(frozen=True)
+class Button:
+    endpoint: str
+    word: str
+
+
+MAIN_BUTTONS: Mapping[Action, Button | None] = {
+    Action.NONE: None,
+    Action.RECONNECT: Button("home.reconnect", _("Reconnect")),
+    Action.PAIR: Button("home.connect", _("Connect")),
+    Action.WAIT: None,
+    Action.UPGRADE: None,
+}
+
+STOP_BUTTONS: Mapping[Status, str | None] = {
+    Status.DISCONNECTED: None,
+    Status.CONNECTING: _("Stop"),
+    Status.QR_PENDING: _("Cancel"),
+    Status.CONNECTED: _("Disconnect"),
+}
+
+EMPTY: Mapping[Channel, Explanation] = {
+    Channel.WHATSAPP: Explanation(
+        _("Link your WhatsApp number."),
+        _(
+            "Press Connect and scan a code with the phone of your shop. The phone keeps working "
+            "as before."
+        ),
+        Action.PAIR,
+    ),
+    Channel.PRACTICE: Explanation(
+        _("Try everything without a real number."),
+        _(
+            "The practice phone behaves like a phone with WhatsApp. Link it, write to your shop as "
+            "a customer, and see what happens when something goes wrong."
+        ),
+        Action.PAIR,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    channel: Channel
+    connection: Connection | None
+    look: Look
+    explanation: Explanation
+    status: Status
+    alive: bool
+    button: Button | None
+    stop: str | None
+    countdown: datetime | None
+    every: int
+    lately: list[ConnectionEvent]
+    cleanup: list[dict[str, object]]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing to explain: it works."""
+        return self.explanation.action is Action.NONE
+
+    @property
+    def dials_now(self) -> bool:
+        """It waits out the backoff, and a click would save the wait."""
+        return self.alive and self.countdown is not None and self.status is Status.CONNECTING
+
+    @property
+    def small_print(self) -> str | None:
+        """The cause beside its code, for those who search."""
+        seen = self.connection
+        if seen is None or seen.status is Status.CONNECTED or is_under_way(seen):
+            return None
+        cause = seen.hold_cause or (seen.last_reason if seen.next_attempt_at else None)
+        return str(REASONS[cause]) if cause else None
+
+    @property
+    def code(self) -> int | None:
+        return self.connection.last_code if self.connection and self.small_print else None
+
+
+def card_of(connection: Connection | None, channel: Channel) -> Card:
+    now = times.now()
+    alive = owner_is_alive(connections.owner(), now)
+    status = shown_status(connection, alive=alive)
+    explanation = (
+        EMPTY[channel] if connection is None else explain(connection, alive=alive, now=now)
+    )
+    return Card(
+        channel=channel,
+        connection=connection,
+        look=look_of(connection, alive=alive),
+        explanation=explanation,
+        status=status,
+        alive=alive,
+        button=None if status is Status.QR_PENDING else MAIN_BUTTONS[explanation.action],
+        stop=STOP_BUTTONS[status],
+        countdown=_countdown(connection) if alive else None,
+        every=FAST if connection is not None and _moves(connection, status) else SLOW,
+        lately=connections.history(connection, before=None, limit=LATELY) if connection else [],
+        cleanup=connections.last_cleanup(connection) if connection else [],
+    )
+
+
+def max_attempts() -> int:
+    return int(current_app.config["SETTINGS"].policy.reconnect_max_attempts)
+
+
+def _moves(connection: Connection, status: Status) -> bool:
+    return status in (Status.CONNECTING, Status.QR_PENDING) or is_under_way(connection)
+
+
+def _countdown(connection: Connection | None) -> datetime | None:
+    """When something happens by itself."""
+    if connection is None:
+        return None
+    if connection.hold is Hold.BANNED:
+        return connection.hold_until
+    return connection.next_attempt_at
+
+
+# ---- the pairing dialog
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """`stage` is what the dialog shows: starting, qr, code, linked, ready, stopped."""
+
+    connection: Connection
+    stage: str
+    explanation: Explanation
+    countdown: datetime | None
+    every: int
+
+    @property
+    def picture(self) -> str | None:
+        """Names the code on show, so that the browser fetches the next one; tells nothing of it."""
+        shown = self.connection.qr_payload
+        return hashlib.sha256(shown.encode()).hexdigest()[:8] if shown else None
+
+    @property
+    def number(self) -> int:
+        return self.connection.qr_number or 1
+
+    @property
+    def total(self) -> int:
+        return max(QR_TOTAL, self.number)
+
+    @property
+    def seconds(self) -> int:
+        return QR_SECONDS.get(self.number, 20)
+
+
+def pairing_of(connection: Connection) -> Pairing:
+    now = times.now()
+    alive = owner_is_alive(connections.owner(), now)
+    stage = _stage(connection, alive)
+    return Pairing(
+        connection,
+        stage,
+        explain(connection, alive=alive, now=now),
+        connection.next_attempt_at if alive else None,
+        SLOW if stage in ("ready", "stopped") else FAST,
+    )
+
+
+def _stage(connection: Connection, alive: bool) -> str:
+    if not alive or is_under_way(connection):
+        return "starting"
+    if connection.status is Status.CONNECTED:
+        return "ready"
+    if connection.status is Status.DISCONNECTED:
+        return "stopped"
+    if connection.status is Status.CONNECTING:
+        return "linked" if connection.has_credentials else "starting"
+    if connection.pairing_code:
+        return "code"
+    return "qr" if connection.qr_payload else "starting"

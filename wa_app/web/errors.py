@@ -1,0 +1,198 @@
+"""What was refused or went wrong, as an HTTP status and a sentence: one table for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from flask import Flask, flash, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from wa_app.domain.errors import NotFound, Refused, TooOften, WrongInput
+from wa_app.extensions import db
+from wa_app.web.times import iso, now
+
+log = structlog.get_logger()
+
+
+class Unauthorized(Refused):
+    """Nobody is signed in."""
+
+    error = "unauthorized"
+
+
+class Forbidden(Refused):
+    """Known, but not allowed."""
+
+    error = "forbidden"
+
+
+class Deactivated(Forbidden):
+    """The caller's account is switched off."""
+
+    error = "deactivated"
+
+
+class UserInactive(Refused):
+    """An administrator asks for something on behalf of a user who is switched off."""
+
+    error = "user_inactive"
+
+
+@dataclass(frozen=True)
+class Words:
+    status: int
+    sentence: str
+
+
+ERRORS: Mapping[str, Words] = {
+    "refused": Words(409, _("This cannot be done now.")),
+    "invalid": Words(400, _("Something in the request is not right.")),
+    "csrf": Words(400, _("This form has expired. Reload the page and try again.")),
+    "unauthorized": Words(401, _("Please sign in first.")),
+    "wrong_login": Words(401, _("E-mail and password do not match.")),
+    "forbidden": Words(403, _("You are not allowed to do this.")),
+    "deactivated": Words(403, _("This account is switched off. Ask your administrator.")),
+    "not_found": Words(404, _("There is nothing here.")),
+    "user_not_found": Words(404, _("This user does not exist.")),
+    "connection_not_found": Words(404, _("This connection does not exist.")),
+    "message_not_found": Words(404, _("This message does not exist.")),
+    "operation_not_found": Words(404, _("This operation does not exist.")),
+    "no_picture": Words(404, _("There is no code to scan at the moment.")),
+    "method_not_allowed": Words(405, _("This address does not do that.")),
+    "pair_first": Words(409, _("This number is not linked yet. Press Connect first.")),
+    "connection_limit": Words(409, _("You have as many connections as your account allows.")),
+    "no_qr": Words(409, _("There is no code to scan at the moment. Press Connect first.")),
+    "email_taken": Words(409, _("There is already a user with this e-mail.")),
+    "user_inactive": Words(409, _("This user is switched off. Activate them first.")),
+    "too_large": Words(413, _("This is too large.")),
+    "too_often": Words(429, _("That was too often. Wait a moment and try again.")),
+    "internal": Words(500, _("Something went wrong on our side. It has been noted.")),
+    "unavailable": Words(503, _("The service is starting. Try again in a few seconds.")),
+}
+
+HTTP_ERRORS: Mapping[int, str] = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    429: "too_often",
+    503: "unavailable",
+}  # anything else from 400 to 499: invalid
+
+PROBLEMS: Mapping[str, str] = {
+    "not_json": _("The body is not JSON."),
+    "not_an_object": _("The body is not a JSON object."),
+    "unknown_field": _("There is no field with this name here."),
+    "not_text": _("This has to be text."),
+    "not_true_or_false": _("This has to be true or false."),
+    "not_a_number": _("This has to be a number in the range allowed."),
+    "not_a_phone": _(
+        "This is not a phone number. Write it with its country code, as in +34 600 111 222."
+    ),
+    "unknown_channel": _("The channel is either whatsapp or practice."),
+    "other_channel": _("The connection named is on another channel."),
+    "unknown_fault": _("There is no fault with this name."),
+    "unknown_role": _("There is no role with this name."),
+    "required": _("This is missing."),
+    "too_long": _("This is too long."),
+    "too_short": _("This is too short."),
+    "not_an_email": _("This is not an e-mail address."),
+}
+
+FIELD_PROBLEMS: Mapping[tuple[str, str], str] = {
+    ("fallbackText", "required"): _("Write the answer first, then switch the bot on."),
+    ("text", "required"): _("Write something first."),
+    ("text", "too_long"): _("This message is too long for WhatsApp."),
+}
+"""What is said better about one field than in general."""
+
+RETRY_AFTER = timedelta(seconds=5)
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(Exception, _our_fault)
+
+
+def wants_json() -> bool:
+    """Programs and the live fragments get JSON, people get pages."""
+    if request.path.startswith(("/api/", "/live/")):
+        return True
+    accepted = request.accept_mimetypes
+    return accepted.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def sentence_of(refused: Refused) -> str:
+    if isinstance(refused, WrongInput):
+        general = PROBLEMS.get(refused.problem, ERRORS["invalid"].sentence)
+        return str(FIELD_PROBLEMS.get((refused.field, refused.problem), general))
+    return str(ERRORS[refused.error].sentence)
+
+
+def answer(
+    error: str, sentence: str = "", *, field: str | None = None, retry: timedelta | None = None
+) -> ResponseReturnValue:
+    """The error as JSON or as a page, whichever the caller reads."""
+    words = ERRORS[error]
+    sentence = sentence or str(words.sentence)
+    headers = {"Retry-After": str(max(1, round(retry.total_seconds())))} if retry else {}
+    if not wants_json():
+        page = render_template("error.html", error=error, sentence=sentence, status=words.status)
+        return page, words.status, headers
+    named = {"field": field} if field else {}
+    body = {"success": False, "error": error, "message": sentence, "timestamp": iso(now())}
+    return jsonify(body | named), words.status, headers
+
+
+def back_with_words(refused: Refused, address: str) -> ResponseReturnValue:
+    """For the forms of pages: back to where the person was, with the sentence. What does not
+    exist, or is not theirs, is an error page."""
+    if isinstance(refused, NotFound | Forbidden | Unauthorized):
+        return _refused(refused)
+    flash(sentence_of(refused), "error")
+    return redirect(address)
+
+
+def _refused(refused: Refused) -> ResponseReturnValue:
+    retry = refused.retry_after if isinstance(refused, TooOften) else None
+    field = refused.field if isinstance(refused, WrongInput) else None
+    return answer(refused.error, sentence_of(refused), field=field, retry=retry)
+
+
+def _csrf(_error: CSRFError) -> ResponseReturnValue:
+    return answer("csrf")
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error  # a redirect
+    unknown = "internal" if error.code >= 500 else "invalid"
+    word = HTTP_ERRORS.get(error.code, unknown)
+    retry = timedelta(minutes=1) if word == "too_often" else None
+    response = answer(word, retry=retry or (RETRY_AFTER if word == "unavailable" else None))
+    allowed = getattr(error, "valid_methods", None)
+    if allowed and isinstance(response, tuple):
+        response[-1]["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _database_away(error: OperationalError) -> ResponseReturnValue:
+    log.error("database away", error=str(error.orig))
+    db.session.rollback()
+    return answer("unavailable", retry=RETRY_AFTER)
+
+
+def _our_fault(error: Exception) -> ResponseReturnValue:
+    log.exception("request failed", method=request.method, path=request.path)
+    db.session.rollback()
+    return answer("internal")

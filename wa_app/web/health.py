@@ -1,0 +1,76 @@
+"""For whoever watches the server: is the process there, and can it serve."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+import structlog
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from wa_app.extensions import db
+from wa_app.services import connections, ownership
+from wa_app.web.errors import RETRY_AFTER
+from wa_app.web.times import iso, now
+
+log = structlog.get_logger()
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    return jsonify(success=True, message=_("The process answers."), timestamp=iso(now()))
+
+
+@bp.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    checks = {name: _outcome(name, check) for name, check in CHECKS.items()}
+    ready = all(outcome != "failed" for outcome in checks.values())
+    message = _("Ready.") if ready else _("The service is starting. Try again in a few seconds.")
+    body = {"success": ready, "message": message, "timestamp": iso(now()), "checks": checks}
+    if ready:
+        return jsonify(body)
+    retry = {"Retry-After": str(round(RETRY_AFTER.total_seconds()))}
+    return jsonify(body | {"error": "unavailable"}), 503, retry
+
+
+def _outcome(name: str, check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except (SQLAlchemyError, OSError) as error:
+        db.session.rollback()
+        log.warning("not ready", check=name, error=str(error))
+        return "failed"
+
+
+def _database() -> str:
+    db.session.execute(text("SELECT 1"))
+    return "reachable"
+
+
+def _migrations() -> str:
+    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
+    applied = MigrationContext.configure(db.session.connection()).get_current_heads()
+    return "applied" if set(applied) == set(scripts.get_heads()) else "failed"
+
+
+def _runtime() -> str:
+    """This process owns the sessions, or another one does and lives."""
+    owner = connections.owner()
+    stale_after = current_app.config["SETTINGS"].policy.heartbeat_stale_after
+    if owner is None or not ownership.is_alive(owner, now(), stale_after):
+        return "failed"
+    ours = owner.pid == os.getpid() and owner.host == socket.gethostname()
+    return "owner" if ours else "standby"
+
+
+CHECKS: Mapping[str, Callable[[], str]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "runtime": _runtime,
+}

@@ -1,0 +1,197 @@
+"""Home: the connection card, the pairing dialog, and the simple bot card."""
+
+from typing import Any
+
+from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from flask_login import login_required
+
+from wa_app.domain.errors import Refused, WrongInput
+from wa_app.domain.phone import e164
+from wa_app.domain.states import Channel, Status
+from wa_app.models import Connection
+from wa_app.services import connections
+from wa_app.web import errors, times, words
+from wa_app.web.access import actor, me, own_connection_or_404, practice_offered
+from wa_app.web.api.sessions import also_on_the_phone, refuse_hidden
+from wa_app.web.cards import Card, card_of, max_attempts, pairing_of
+from wa_app.web.phone import phone_of
+from wa_app.web.presentation import LOCALES, look_of_event
+
+bp = Blueprint("home", __name__)
+
+PAGE_WAIT = 1.0
+"""Seconds a button waits for the first effect, so that the next page shows it already."""
+
+
+def register_words(app: Flask) -> None:
+    """What every template may use."""
+    app.context_processor(
+        lambda: {
+            "locales": LOCALES,
+            "locale": str(get_locale() or "en"),
+            "words": words,
+            "times": times,
+            "max_attempts": max_attempts,
+            "practice_offered": practice_offered,
+            "looks": look_of_event,
+            "here": _here,
+            "with_customer": _with_customer,
+        }
+    )
+
+
+def _here() -> str:
+    """Where a form brings its person back to: the page they see, not the part that is fetched."""
+    if request.blueprint == "live":
+        return request.args.get("here", "/")
+    return request.full_path.rstrip("?")
+
+
+def _with_customer(name: str | None = None) -> str:
+    """The page with the practice phone on it, with this customer's chat open."""
+    endpoint = "home.home" if request.blueprint == "home" else "practice.phone"
+    connection = request.args.get("connection") or (request.view_args or {}).get("connection_id")
+    return url_for(endpoint, connection=connection, customer=name)
+
+
+@bp.errorhandler(Refused)
+def refused(error: Refused) -> ResponseReturnValue:
+    named = (request.view_args or {}).get("connection_id")
+    return errors.back_with_words(error, url_for(".home", connection=named))
+
+
+# ---- pages
+
+
+@bp.get("/")
+@login_required
+def home() -> ResponseReturnValue:
+    tabs = _tabs()
+    return render_template("home.html", **_shown(tabs, _current(tabs)))
+
+
+@bp.get("/connections/<connection_id>/pair")
+@login_required
+def pair(connection_id: str) -> ResponseReturnValue:
+    """Home with the pairing dialog open."""
+    connection = own_connection_or_404(connection_id)
+    current = card_of(connection, connection.channel)
+    shown = _shown(_tabs(), current)
+    return render_template("home.html", pairing=pairing_of(connection), **shown)
+
+
+def _tabs() -> list[Card]:
+    """One per connection, and one per channel that has none yet."""
+    known = connections.of_user(me())
+    offered = [Channel.WHATSAPP, *([Channel.PRACTICE] if practice_offered() else [])]
+    return [
+        card_of(connection, channel)
+        for channel in offered
+        for connection in [one for one in known if one.channel is channel] or [None]
+    ]
+
+
+def _current(tabs: list[Card]) -> Card:
+    """The tab the address names, else the first with a connection, else the first."""
+    named, channel = request.args.get("connection"), request.args.get("channel")
+    if named is not None:
+        connection = own_connection_or_404(named)
+        return card_of(connection, connection.channel)
+    asked = [tab for tab in tabs if tab.channel == channel]
+    return next(iter(asked or [tab for tab in tabs if tab.connection] or tabs))
+
+
+def _shown(tabs: list[Card], card: Card) -> dict[str, Any]:
+    docked = card.channel is Channel.PRACTICE and card.connection is not None
+    return {
+        "tabs": tabs,
+        "card": card,
+        "phone": phone_of(card.connection) if docked and card.connection else None,
+    }
+
+
+# ---- what the buttons do
+
+
+@bp.post("/connect")
+@login_required
+def first_connect() -> ResponseReturnValue:
+    """The first connect on a channel creates the connection."""
+    channel = Channel.PRACTICE if request.form.get("channel") == "practice" else Channel.WHATSAPP
+    refuse_hidden(channel)
+    return _connect(connections.first_or_create(actor(), me(), channel))
+
+
+@bp.post("/connections/<connection_id>/connect")
+@login_required
+def connect(connection_id: str) -> ResponseReturnValue:
+    return _connect(own_connection_or_404(connection_id))
+
+
+def _connect(connection: Connection) -> ResponseReturnValue:
+    linked = connection.has_credentials
+    fresh, phone = bool(request.form.get("fresh")), request.form.get("phone", "").strip()
+    try:
+        connections.connect(actor(), connection, fresh=fresh, phone=e164(phone) if phone else None)
+    except WrongInput as wrong:
+        return errors.back_with_words(wrong, url_for(".pair", connection_id=connection.id))
+    connections.wait_until(connection.id, connections.has_answer, PAGE_WAIT)
+    if linked and not fresh:
+        return _home(connection)
+    return redirect(url_for(".pair", connection_id=connection.id))
+
+
+@bp.post("/connections/<connection_id>/reconnect")
+@login_required
+def reconnect(connection_id: str) -> ResponseReturnValue:
+    connection = own_connection_or_404(connection_id)
+    connections.reconnect(actor(), connection)
+    return _home(connection)
+
+
+@bp.post("/connections/<connection_id>/disconnect")
+@login_required
+def disconnect(connection_id: str) -> ResponseReturnValue:
+    connection = own_connection_or_404(connection_id)
+    connections.disconnect(actor(), connection)
+    return _home(connection)
+
+
+@bp.post("/connections/<connection_id>/logout")
+@login_required
+def logout(connection_id: str) -> ResponseReturnValue:
+    connection = own_connection_or_404(connection_id)
+    told_whatsapp = connection.status is Status.CONNECTED
+    connections.logout(actor(), connection)
+    flash(_("Unlinked.") if told_whatsapp else also_on_the_phone(_("Unlinked.")), "done")
+    return _home(connection)
+
+
+@bp.post("/connections/<connection_id>/force-cleanup")
+@login_required
+def force_cleanup(connection_id: str) -> ResponseReturnValue:
+    connection = own_connection_or_404(connection_id)
+    connections.force_cleanup(actor(), connection)
+    flash(also_on_the_phone(_("The saved login is being removed. Then press Connect.")), "done")
+    return _home(connection)
+
+
+@bp.post("/connections/<connection_id>/bot")
+@login_required
+def bot(connection_id: str) -> ResponseReturnValue:
+    connection = own_connection_or_404(connection_id)
+    connections.set_bot(
+        actor(),
+        connection,
+        enabled=bool(request.form.get("enabled")),
+        fallback_text=request.form.get("fallback_text", ""),
+    )
+    flash(_("The bot answers now.") if connection.bot_enabled else _("The bot is silent."), "done")
+    return _home(connection)
+
+
+def _home(connection: Connection) -> ResponseReturnValue:
+    return redirect(url_for(".home", connection=connection.id))

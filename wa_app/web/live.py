@@ -1,0 +1,49 @@
+"""The parts of pages that are fetched again while they are open, drawn by the same templates."""
+
+import hashlib
+
+from flask import Blueprint, Response, current_app, render_template, request
+from flask_login import login_required
+from flask_wtf.csrf import generate_csrf
+
+from wa_app.web.access import own_connection_or_404
+from wa_app.web.cards import card_of, pairing_of
+from wa_app.web.phone import phone_of
+from wa_app.web.practice import practice_connection_or_404
+
+bp = Blueprint("live", __name__, url_prefix="/live/<connection_id>")
+
+
+@bp.get("/card")
+@login_required
+def card(connection_id: str) -> Response:
+    connection = own_connection_or_404(connection_id)
+    return _fragment("live/card.html", card=card_of(connection, connection.channel))
+
+
+@bp.get("/pairing")
+@login_required
+def pairing(connection_id: str) -> Response:
+    return _fragment("live/pairing.html", pairing=pairing_of(own_connection_or_404(connection_id)))
+
+
+@bp.get("/chat")
+@login_required
+def chat(connection_id: str) -> Response:
+    return _fragment("live/chat.html", phone=phone_of(practice_connection_or_404(connection_id)))
+
+
+@bp.get("/faults")
+@login_required
+def faults(connection_id: str) -> Response:
+    return _fragment("live/faults.html", phone=phone_of(practice_connection_or_404(connection_id)))
+
+
+def _fragment(template: str, **shown: object) -> Response:
+    html = render_template(template, **shown)
+    # The token of the forms is signed with the time: another one is no change.
+    content = html.replace(generate_csrf(), "")
+    response = current_app.response_class(html)
+    response.set_etag(hashlib.sha256(content.encode()).hexdigest()[:32], weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response.make_conditional(request)

@@ -1,0 +1,372 @@
+"""States in words: what a connection is, why, and what to do about it. One table for each.
+
+Database and code hold codes. The status document of the API, the pages and their live fragments
+are all made from what stands here, so they cannot disagree.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from flask import current_app, g, has_request_context, request, session
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from wa_app.config import Settings
+from wa_app.domain.closes import Reason
+from wa_app.domain.connection import wipe_pending
+from wa_app.domain.states import Action, Hold, Status
+from wa_app.models import Connection, ConnectionEvent, Owner, User
+from wa_app.services import ownership
+from wa_app.web.times import iso
+
+LOCALES: Mapping[str, str] = {"en": "English", "es": "Español"}
+
+QR_TOTAL = 6
+"""How many codes WhatsApp gives one pairing, one after the other."""
+
+
+def choose_locale() -> str:
+    """The user's own choice, else the one made in this browser, else what the browser asks for."""
+    if not has_request_context():
+        return "en"
+    chosen = g.get("locale") or session.get("locale")
+    if chosen in LOCALES:
+        return str(chosen)
+    return request.accept_languages.best_match(list(LOCALES)) or "en"
+
+
+# ---- how a state looks
+
+
+@dataclass(frozen=True)
+class Look:
+    """One word, its colour and its icon. `colour` is a class of the style sheet."""
+
+    word: str
+    colour: str
+    icon: str
+
+
+STATUS_LOOKS: Mapping[Status, Look] = {
+    Status.DISCONNECTED: Look(_("Not connected"), "off", "off"),
+    Status.CONNECTING: Look(_("Connecting"), "progress", "arrows"),
+    Status.QR_PENDING: Look(_("Waiting for your phone"), "progress", "phone"),
+    Status.CONNECTED: Look(_("Connected"), "connected", "check"),
+}
+
+HOLD_LOOKS: Mapping[Hold, Look] = {
+    Hold.CONFLICT: Look(_("Used elsewhere"), "held", "devices"),
+    Hold.LOGGED_OUT: Look(_("Unlinked"), "held", "unlink"),
+    Hold.CREDENTIALS_CORRUPT: Look(_("Login damaged"), "held", "alert"),
+    Hold.CLIENT_OUTDATED: Look(_("Upgrade needed"), "held", "up"),
+    Hold.BANNED: Look(_("Blocked"), "held", "clock"),
+    Hold.PAIRING_EXPIRED: Look(_("Not linked in time"), "held", "clock"),
+    Hold.RETRIES_EXHAUSTED: Look(_("Stopped trying"), "held", "alert"),
+}
+
+RESTARTING_LOOK = Look(_("Restarting"), "progress", "arrows")
+
+
+# ---- what there is to say
+
+
+@dataclass(frozen=True)
+class Explanation:
+    title: str
+    body: str
+    action: Action
+
+
+HOLDS: Mapping[Hold, Explanation] = {
+    Hold.CONFLICT: Explanation(
+        _("Another device took over this number."),
+        _("Close WhatsApp Web there, then press Reconnect."),
+        Action.RECONNECT,
+    ),
+    Hold.LOGGED_OUT: Explanation(
+        _("This number was unlinked on the phone."),
+        _("Press Connect and scan a new code."),
+        Action.PAIR,
+    ),
+    Hold.CREDENTIALS_CORRUPT: Explanation(
+        _("The saved login of this number cannot be read."),
+        _("It was put aside, not deleted. Press Connect and scan a new code."),
+        Action.PAIR,
+    ),
+    Hold.CLIENT_OUTDATED: Explanation(
+        _("WhatsApp asks for a newer version of this service."),
+        _("Your administrator has to upgrade it. Your number then connects again by itself."),
+        Action.UPGRADE,
+    ),
+    Hold.BANNED: Explanation(
+        _("WhatsApp has blocked this number for some time."),
+        _(
+            "It connects again by itself when the block ends. Blocks come from many messages in "
+            "a short time, or from writing to people who did not write first."
+        ),
+        Action.WAIT,
+    ),
+    Hold.PAIRING_EXPIRED: Explanation(
+        _("The code was not scanned in time."),
+        _("Keep the phone at hand, then press Connect for a new code."),
+        Action.PAIR,
+    ),
+    Hold.RETRIES_EXHAUSTED: Explanation(
+        _("The connection could not be restored."),
+        _("Several attempts failed. Press Reconnect to try again."),
+        Action.RECONNECT,
+    ),
+}
+
+_LOOKS_AGAIN = _("This service keeps looking and reconnects as soon as it can.")
+
+HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
+    (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE): Explanation(
+        _("WhatsApp cannot be reached."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.SERVER_ERROR): Explanation(
+        _("WhatsApp has a problem of its own."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.CONNECT_TIMEOUT): Explanation(
+        _("WhatsApp does not answer."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.KEEPALIVE_TIMEOUT): Explanation(
+        _("WhatsApp does not answer."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
+        _("The server cannot save the login of this number."),
+        _("Ask your administrator to look at the disk of the server, then press Reconnect."),
+        Action.RECONNECT,
+    ),
+    (Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED): Explanation(
+        _("The old login of this number could not be removed."),
+        _("Ask your administrator to look at the disk of the server, then press Connect."),
+        Action.PAIR,
+    ),
+}
+"""Where the cause says more than the hold alone."""
+
+PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
+    Reason.UNREACHABLE: Explanation(
+        _("WhatsApp cannot be reached."),
+        _("Look at the internet connection of the server, then press Connect."),
+        Action.PAIR,
+    ),
+    Reason.FOLDER_UNUSABLE: Explanation(
+        _("The server cannot save the login of this number."),
+        _("Ask your administrator to look at the disk of the server, then press Connect."),
+        Action.PAIR,
+    ),
+    None: Explanation(
+        _("WhatsApp gave no code to scan."),
+        _("Several attempts failed. Press Connect to try again."),
+        Action.PAIR,
+    ),
+}
+"""`RETRIES_EXHAUSTED` before there is a login to reconnect with; None: any other cause."""
+
+NOT_LINKED = Explanation(
+    _("No number is linked yet."),
+    _("Press Connect and scan the code with your phone."),
+    Action.PAIR,
+)
+SWITCHED_OFF = Explanation(
+    _("You switched this connection off."),
+    _("The number stays linked. Press Reconnect to switch it on again."),
+    Action.RECONNECT,
+)
+COOLING_DOWN = Explanation(
+    _("The connection was lost."), _("It is restored by itself in a moment."), Action.WAIT
+)
+RESTARTING = Explanation(
+    _("The service is restarting."),
+    _("Your connection comes back by itself in a few seconds. Nothing is lost."),
+    Action.WAIT,
+)
+WORKING_ON_IT = Explanation(_("One moment."), _("Your request is being carried out."), Action.WAIT)
+OPENING = Explanation(_("Connecting to WhatsApp."), _("This takes a few seconds."), Action.WAIT)
+LINKED = Explanation(
+    _("Your phone is linked."), _("Getting ready. This takes a few seconds."), Action.WAIT
+)
+TRYING_AGAIN = Explanation(
+    _("The connection was lost."),
+    _("It is restored by itself. There is nothing you need to do."),
+    Action.WAIT,
+)
+PAIRING_AGAIN = Explanation(
+    _("WhatsApp did not answer."), _("The next attempt follows by itself."), Action.WAIT
+)
+SCAN = Explanation(
+    _("Scan the code with your phone."),
+    _("In WhatsApp: Settings, Linked devices, Link a device."),
+    Action.PAIR,
+)
+TYPE_THE_CODE = Explanation(
+    _("Type the code on your phone."),
+    _("In WhatsApp: Settings, Linked devices, Link with phone number instead."),
+    Action.PAIR,
+)
+READY = Explanation(_("Ready."), _("Messages come in and go out."), Action.NONE)
+RESTRICTED = Explanation(
+    _("WhatsApp limits what this number may send for now."),
+    _("The bot's answers pause. What you write yourself waits and is tried once an hour."),
+    Action.WAIT,
+)
+
+
+def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Explanation:
+    """What to tell about a connection. `alive`: the owner's heartbeat is fresh."""
+    if connection is None:
+        return NOT_LINKED
+    if not alive:
+        return RESTARTING
+    if is_under_way(connection):
+        return WORKING_ON_IT
+    if connection.hold is not None:
+        return _explain_hold(connection.hold, connection)
+    match connection.status:
+        case Status.CONNECTED:
+            limited = connection.restricted_until is not None and connection.restricted_until > now
+            return RESTRICTED if limited else READY
+        case Status.QR_PENDING:
+            return TYPE_THE_CODE if connection.pairing_code else SCAN
+        case Status.CONNECTING:
+            return _explain_opening(connection)
+    if not connection.has_credentials:
+        return NOT_LINKED
+    return COOLING_DOWN if connection.wanted.enabled else SWITCHED_OFF
+
+
+def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
+    cause = connection.hold_cause
+    if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
+        return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
+    return HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]
+
+
+def _explain_opening(connection: Connection) -> Explanation:
+    if connection.next_attempt_at is not None:
+        return TRYING_AGAIN if connection.has_credentials else PAIRING_AGAIN
+    newly_paired = connection.has_credentials and connection.connected_at is None
+    return LINKED if newly_paired else OPENING
+
+
+def is_under_way(connection: Connection) -> bool:
+    """A request has been written and the owner has not come to it yet."""
+    wanted, observed = connection.asked, connection.observed
+    return wanted.wanted_version > observed.observed_version or wipe_pending(wanted, observed)
+
+
+def owner_is_alive(owner: Owner | None, now: datetime) -> bool:
+    settings: Settings = current_app.config["SETTINGS"]
+    return ownership.is_alive(owner, now, settings.policy.heartbeat_stale_after)
+
+
+def shown_status(connection: Connection | None, *, alive: bool) -> Status:
+    """The row's status, which is true only while somebody is there to write it. Without an owner
+    no socket is open; those that were are opened again by the next one."""
+    if connection is None:
+        return Status.DISCONNECTED
+    if not alive and connection.status is not Status.DISCONNECTED:
+        return Status.CONNECTING
+    return connection.status
+
+
+def look_of(connection: Connection | None, *, alive: bool) -> Look:
+    if connection is not None and not alive:
+        return RESTARTING_LOOK
+    if connection is not None and connection.hold is not None and not is_under_way(connection):
+        return HOLD_LOOKS[connection.hold]
+    return STATUS_LOOKS[shown_status(connection, alive=alive)]
+
+
+def look_of_event(event: ConnectionEvent) -> Look:
+    return HOLD_LOOKS[event.hold] if event.hold is not None else STATUS_LOOKS[event.status]
+
+
+# ---- the status document
+
+_NOBODY = {
+    "connectionId": None,
+    "channel": None,
+    "statusSince": None,
+    "hold": None,
+    "holdUntil": None,
+    "qr": None,
+    "qrExpiresAt": None,
+    "pairingCode": None,
+    "attempt": 0,
+    "nextAttemptAt": None,
+    "phone": None,
+    "pushName": None,
+    "connectedAt": None,
+    "restrictedUntil": None,
+    "lastDisconnect": None,
+    "version": 0,
+}
+"""The document of a user who has no connection yet."""
+
+
+def status_document(
+    connection: Connection | None, owner: Owner | None, now: datetime, user: User
+) -> dict[str, Any]:
+    """What the API tells about a connection, for the eyes of `user`."""
+    alive = owner_is_alive(owner, now)
+    status = shown_status(connection, alive=alive)
+    explanation = explain(connection, alive=alive, now=now)
+    settings: Settings = current_app.config["SETTINGS"]
+    document = _NOBODY | (_row_part(connection, alive) if connection is not None else {})
+    return document | {
+        "status": status,
+        "connected": status is Status.CONNECTED,
+        "hasQR": document["qr"] is not None,
+        "maxAttempts": settings.policy.reconnect_max_attempts,
+        "explanation": {
+            "title": str(explanation.title),
+            "body": str(explanation.body),
+            "action": explanation.action,
+        },
+        "owner": _owner_part(owner, alive) if user.is_admin else None,
+    }
+
+
+def _row_part(connection: Connection, alive: bool) -> dict[str, Any]:
+    seen = connection.observed
+    if not alive:  # nobody holds the socket that these would be for
+        seen = replace(seen, qr_payload=None, qr_expires_at=None, pairing_code=None)
+    return {
+        "connectionId": connection.id,
+        "channel": connection.channel,
+        "statusSince": iso(seen.status_since),
+        "hold": seen.hold,
+        "holdUntil": iso(seen.hold_until),
+        "qr": seen.qr_payload,
+        "qrExpiresAt": iso(seen.qr_expires_at),
+        "pairingCode": seen.pairing_code,
+        "attempt": seen.attempt,
+        "nextAttemptAt": iso(seen.next_attempt_at),
+        "phone": seen.phone,
+        "pushName": seen.push_name,
+        "connectedAt": iso(seen.connected_at),
+        "restrictedUntil": iso(seen.restricted_until),
+        "lastDisconnect": seen.last_disconnect_at
+        and {
+            "at": iso(seen.last_disconnect_at),
+            "code": seen.last_code,
+            "reason": seen.last_reason,
+        },
+        "version": connection.wanted_version,
+    }
+
+
+def _owner_part(owner: Owner | None, alive: bool) -> dict[str, Any] | None:
+    if owner is None:
+        return None
+    return {"pid": owner.pid, "host": owner.host, "since": iso(owner.since), "alive": alive}
+
+
+def sentence(explanation: Explanation) -> str:
+    """An explanation as the one sentence of an answer."""
+    return gettext("%(title)s %(body)s", title=explanation.title, body=explanation.body)

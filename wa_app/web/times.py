@@ -1,0 +1,62 @@
+"""Times and numbers as people read them; UTC and ISO 8601 inside and for programs."""
+
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel.dates import format_datetime, format_time
+from flask import g, request
+from flask_babel import get_locale
+from flask_babel import gettext as _
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def iso(at: datetime | None) -> str | None:
+    """`2026-11-21T06:19:00.123Z`"""
+    return at and at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def zone() -> tzinfo:
+    """The browser's zone, which the first script of every page leaves in a cookie; else UTC."""
+    if "zone" not in g:
+        g.zone = _zone_named(request.cookies.get("tz", "UTC"))
+    return g.zone
+
+
+def _zone_named(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def clock(at: datetime, *, seconds: bool = False) -> str:
+    """`14:05`"""
+    return format_time(at, "HH:mm:ss" if seconds else "HH:mm", tzinfo=zone(), locale=get_locale())
+
+
+def moment(at: datetime) -> str:
+    """`14:05` today, `20 Nov, 14:05` on another day."""
+    local, today = at.astimezone(zone()), now().astimezone(zone())
+    if local.date() == today.date():
+        return clock(at)
+    pattern = "d MMM, HH:mm" if local.year == today.year else "d MMM y, HH:mm"
+    return format_datetime(at, pattern, tzinfo=zone(), locale=get_locale())
+
+
+def day(at: datetime) -> str:
+    """`Today`, or `Friday 20 November`."""
+    local, today = at.astimezone(zone()), now().astimezone(zone())
+    if local.date() == today.date():
+        return _("Today")
+    return format_datetime(at, "EEEE d MMMM", tzinfo=zone(), locale=get_locale()).capitalize()
+
+
+def phone(number: str) -> str:
+    """`+34600111222` → `+34 600 111 222`: in threes from the end, as it is easiest to compare."""
+    digits = number.removeprefix("+")
+    first = len(digits) % 3 or 3
+    groups = [digits[:first], *(digits[at : at + 3] for at in range(first, len(digits), 3))]
+    return "+" + " ".join(groups)
