@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
+from sqlalchemy import make_url
 
+from wa_app import __version__
 from wa_app.config import Settings
 from wa_app.domain.states import Channel
 from wa_app.domain.wire import ShowTyping
@@ -130,11 +132,8 @@ class Runtime:
     # ---- ownership
 
     def _own(self) -> None:
-        waiting = False
+        self._introduce(owner=self._lock.acquire())
         while not self._lock.acquire():
-            if not waiting:
-                waiting = True
-                self._in_context(self._tell_owner)
             if self._stop.wait(LOCK_RETRY):
                 return
         while not self._stop.is_set():
@@ -165,16 +164,27 @@ class Runtime:
             )
         self._scheduler.start()
         self._owned.set()
-        log.info("owner of the sessions")
         self._threads[1].start()
         with self._app.app_context():
             recovery.wake_all(self._manager)
+
+    def _introduce(self, *, owner: bool) -> None:
+        """The first line of the log: what this is, on which data, and in which role."""
+        log.info(
+            "vigia",
+            version=__version__,
+            database=make_url(self._settings.database).render_as_string(hide_password=True),
+            data=str(self._settings.data_dir.absolute()),
+            role="owner" if owner else "standby",
+        )
+        if not owner:
+            self._in_context(self._tell_owner)
 
     def _tell_owner(self) -> None:
         owner = db.session.get(Owner, 1)
         if owner is not None:
             log.warning(
-                "standby: another process owns the sessions",
+                "another process owns the sessions",
                 pid=owner.pid,
                 host=owner.host,
                 since=owner.since.isoformat(timespec="seconds"),
