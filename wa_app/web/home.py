@@ -109,8 +109,16 @@ def _shown(tabs: list[Card], card: Card) -> dict[str, Any]:
     return {
         "tabs": tabs,
         "card": card,
+        "invite": _invite(tabs, card),
         "phone": phone_of(card.connection) if docked and card.connection else None,
     }
+
+
+def _invite(tabs: list[Card], card: Card) -> Card | None:
+    """Who has nothing yet is offered the practice phone beside the real one."""
+    fresh = all(tab.connection is None for tab in tabs)
+    practice = [tab for tab in tabs if tab.channel is Channel.PRACTICE]
+    return practice[0] if fresh and practice and card.channel is Channel.WHATSAPP else None
 
 
 # ---- what the buttons do

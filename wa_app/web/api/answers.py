@@ -12,19 +12,17 @@ from wa_app.web.presentation import explain, owner_is_alive, sentence, status_do
 from wa_app.web.times import iso, now
 
 
-def answer(message: str, status: int = 200, **fields: Any) -> Response:
+def answer(message: str, code: int = 200, /, **fields: Any) -> Response:
     response = jsonify(success=True, message=message, timestamp=iso(now()), **fields)
-    response.status_code = status
+    response.status_code = code
     return response
 
 
-def status_answer(
-    connection: Connection | None, user: User, *, message: str = "", status: int = 200
-) -> Response:
+def status_answer(connection: Connection | None, user: User, *, message: str = "") -> Response:
     """The status document; its message is the explanation unless there is more to tell."""
     at, owner = now(), connections.owner()
     said = message or sentence(explain(connection, alive=owner_is_alive(owner, at), now=at))
-    return answer(said, status, **status_document(connection, owner, at, user))
+    return answer(said, **status_document(connection, owner, at, user))
 
 
 def unchanged_if_known(response: Response) -> Response:

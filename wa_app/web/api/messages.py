@@ -53,11 +53,11 @@ def message(message_id: int) -> Response:
     raise MessageNotFound
 
 
-def _message_answer(message: Message, status: int = 200) -> Response:
+def _message_answer(message: Message, code: int = 200) -> Response:
     said = str(MESSAGE_STATES[message.state])
     if message.cause is not None:
         said = _("%(state)s %(cause)s", state=said, cause=FAIL_CAUSES[message.cause])
-    return answer(said, status, **_described(message))
+    return answer(said, code, **_described(message))
 
 
 def _described(message: Message) -> dict[str, object]:
