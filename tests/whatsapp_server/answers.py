@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .binary_xml import PHONE_SERVER, Jid, Node
+from .binary_xml import PHONE_SERVER, Attributes, Jid, Node
 from .people import Device, bundle_nodes, parse_key, parse_signed_key
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ def _device(connection: Connection) -> Device:
 
 def key_count(connection: Connection, _: Node) -> Content:
     """How many one-time keys are left: fewer than five make the client upload more."""
-    device = _device(connection)
-    fresh = device.one_time is None
-    count = connection.server.initial_key_count if fresh else len(device.one_time)
+    left = _device(connection).one_time
+    count = connection.server.initial_key_count if left is None else len(left)
     return [Node("count", {"value": count})]
 
 
@@ -83,7 +82,7 @@ def _user(connection: Connection, user: Node, asked: Sequence[str]) -> Node:
     number = user.child("contact")
     jid = Jid(number.data.decode().lstrip("+"), PHONE_SERVER) if number else user.jid("jid")
     known = connection.server.person(jid) is not None
-    facts = {
+    facts: dict[str, Callable[[], Node | None]] = {
         "contact": lambda: Node("contact", {"type": "in" if known else "out"}),
         "lid": lambda: _lid(connection, jid),
         "devices": lambda: _devices(connection, jid),
@@ -134,7 +133,7 @@ def privacy(_: Connection, __: Node) -> Content:
 
 
 def media(_: Connection, __: Node) -> Content:
-    terms = {"auth": "none", "ttl": 300, "auth_ttl": 300, "max_buckets": 12}
+    terms: Attributes = {"auth": "none", "ttl": 300, "auth_ttl": 300, "max_buckets": 12}
     return [Node("media_conn", terms, [Node("host", {"hostname": "media.invalid"})])]
 
 

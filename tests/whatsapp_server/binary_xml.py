@@ -64,14 +64,13 @@ class Jid:
 SERVER = Jid("")  # the server itself
 
 Value = str | Jid
+Attributes = Mapping[str, Value | int | None]  # empty ones and None are not written at all
 
 
 @dataclass(frozen=True)
 class Node:
-    """One element. Attributes that are empty or None are not written at all."""
-
     tag: str
-    attributes: Mapping[str, Value | int | None] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
     content: bytes | Sequence[Node] | None = None
 
     @property

@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-
 from . import protobuf
 from .answers import answer
-from .binary_xml import SERVER, Jid, Node, decode, encode
+from .binary_xml import SERVER, Attributes, Jid, Node, decode, encode
 from .faults import Moment, failure, stream_error
 from .noise import PROLOGUE, Handshake, Introduction
 from .pairing import Registration
 from .people import Device, Person
 from .signal_party import Envelope
-from .transport import Ended, Frames, Transport
+from .transport import ENDINGS, Frames, Transport
 
 if TYPE_CHECKING:
     from .server import WhatsAppServer
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 USERNAME, DEVICE_NUMBER, PAIRING_DATA = 1, 18, 19  # fields of ClientPayload
-
-# What a client that leaves, or a fault that throws it out, looks like from here.
-ENDINGS = (Ended, asyncio.IncompleteReadError, OSError, ssl.SSLError, InvalidTag)
 
 
 class Connection:
@@ -140,7 +134,8 @@ class Connection:
     async def request(self, content: Node) -> Node:
         """Sends an iq and waits for the client's answer."""
         id = self.new_id()
-        future = self._answers[id] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Node] = asyncio.get_running_loop().create_future()
+        self._answers[id] = future
         self.send(Node("iq", {"from": SERVER, "type": "set", "id": id}, [content]))
         try:
             return await future
@@ -244,7 +239,7 @@ class Connection:
     async def _answer_iq(self, node: Node) -> None:
         if await self._strike(Moment.IQ, node):
             return
-        result = {"from": SERVER, "id": node.text("id"), "type": "result"}
+        result: Attributes = {"from": SERVER, "id": node.text("id"), "type": "result"}
         self.send(Node("iq", result, answer(self, node)))
 
     async def _take_message(self, node: Node) -> None:
@@ -278,7 +273,7 @@ class Connection:
         )
 
     def acknowledge(self, node: Node, *, error: int | None = None) -> None:
-        attributes = {
+        attributes: Attributes = {
             "class": "message",
             "id": node.text("id"),
             "from": node.jid("to"),
@@ -297,12 +292,16 @@ class Connection:
             person = self.server.person(sender)
             if person:
                 person.take_receipt(self.device, id, kind, node)
-        self.send(
-            Node(
-                "ack",
-                {"class": "receipt", "id": node.text("id"), "from": node.jid("to"), "type": kind},
-            )
-        )
+        self._confirm(node, kind)
+
+    def _confirm(self, receipt: Node, kind: str) -> None:
+        attributes: Attributes = {
+            "class": "receipt",
+            "id": receipt.text("id"),
+            "from": receipt.jid("to"),
+            "type": kind,
+        }
+        self.send(Node("ack", attributes))
 
     def _take_chat_state(self, node: Node) -> None:
         state = node.children[0].tag

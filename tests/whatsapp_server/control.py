@@ -156,8 +156,8 @@ def inbox(server: WhatsAppServer, number: str, _: Body) -> Reply:
 
 def bring_fault(server: WhatsAppServer, _: str, body: Body) -> Reply:
     """{name, target, times, seconds, and the fault's own options}"""
-    server.fault(body.pop("name"), _target(server, body.pop("target", None)), **body)
-    return {}
+    target = _target(server, body.pop("target", None))
+    return {"struck": server.fault(body.pop("name"), target, **body)}
 
 
 def clear_faults(server: WhatsAppServer, _: str, body: Body) -> Reply:

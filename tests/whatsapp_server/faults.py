@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,7 @@ LINGER = 0.25  # seconds between a last stanza and the close
 
 Options = Mapping[str, Any]
 # True: this took the place of what would have happened.
-Act = Callable[["Connection", Options, Node | None], Awaitable[bool]]
-Target = "Device | str | None"
+Act = Callable[["Connection", Options, Node | None], Coroutine[Any, Any, bool]]
 
 
 class Moment(enum.StrEnum):

@@ -93,7 +93,7 @@ class Handshake:
 
     def hello(self, message: bytes) -> bytes:
         """The answer to the client's first message."""
-        theirs = protobuf.Fields(message).message(CLIENT_HELLO).bytes(EPHEMERAL)
+        theirs = protobuf.Fields(message).message(CLIENT_HELLO).data(EPHEMERAL)
         self._mix_hash(theirs)
         self._mix_hash(self._ephemeral.public)
         self._mix_key(self._ephemeral.agree(theirs))
@@ -107,9 +107,9 @@ class Handshake:
 
     def finish(self, message: bytes) -> Introduction:
         finish = protobuf.Fields(message).message(CLIENT_FINISH)
-        static_key = self._open(finish.bytes(FINISH_STATIC))
+        static_key = self._open(finish.data(FINISH_STATIC))
         self._mix_key(self._ephemeral.agree(static_key))
-        payload = self._open(finish.bytes(FINISH_PAYLOAD))
+        payload = self._open(finish.data(FINISH_PAYLOAD))
         return Introduction(static_key, protobuf.Fields(payload))
 
     def channel(self) -> tuple[Cipher, Cipher]:

@@ -66,11 +66,11 @@ class Registration:
     @classmethod
     def parse(cls, data: protobuf.Fields) -> Registration:
         registration = cls(
-            int.from_bytes(data.bytes(1), "big"),
-            data.bytes(3),
-            int.from_bytes(data.bytes(4), "big"),
-            data.bytes(5),
-            data.bytes(6),
+            int.from_bytes(data.data(1), "big"),
+            data.data(3),
+            int.from_bytes(data.data(4), "big"),
+            data.data(5),
+            data.data(6),
         )
         signed = typed(registration.signed_key)
         if not verify(registration.identity, signed, registration.signature):
@@ -97,7 +97,7 @@ class DeviceIdentity:
     def check(self, answer: bytes) -> None:
         """The companion signs in turn."""
         document = DEVICE_SIGNATURE + self._details + self._companion + self._account.public
-        if not verify(self._companion, document, protobuf.Fields(answer).bytes(4)):
+        if not verify(self._companion, document, protobuf.Fields(answer).data(4)):
             raise PairingRefused("the device signature is wrong")
 
 

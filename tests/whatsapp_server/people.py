@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from .binary_xml import GROUP_SERVER, LID_SERVER, PHONE_SERVER, Jid, Node
+from .binary_xml import GROUP_SERVER, LID_SERVER, PHONE_SERVER, Attributes, Jid, Node
 from .curve import KeyPair, typed
 from .journal import DEFAULT_TIMEOUT
 from .pairing import Registration
@@ -33,7 +33,7 @@ def in_loop(method: Callable[Concatenate[Self, P], R]) -> Callable[Concatenate[S
     """Runs the method in the server's loop, whichever thread calls it."""
 
     @functools.wraps(method)
-    def call(self: Self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: Self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.server.in_loop(lambda: method(self, *args, **kwargs))
 
     return call
@@ -121,18 +121,18 @@ class Person:
         self.send_receipt(device, id)
 
     def send_receipt(self, device: Device, id: str, kind: str = "") -> None:
-        attributes = {"from": self.lid, "id": id, "type": kind, "t": int(time.time())}
+        attributes: Attributes = {"from": self.lid, "id": id, "type": kind, "t": int(time.time())}
         device.deliver(Node("receipt", attributes))
 
-    def _dispatch(self, devices: Iterable[Device], content: Content, **attributes: object) -> str:
+    def _dispatch(self, devices: Iterable[Device], content: Content, attributes: Attributes) -> str:
         """Sends one message to each device; remembers how, in case one asks for it again."""
         id = new_id()
-        stanza = {"id": id, "type": "text", "t": int(time.time()), "notify": self.name}
+        stanza: Attributes = {"id": id, "type": "text", "t": int(time.time()), "notify": self.name}
 
         def message_for(device: Device, attempt: int) -> Node:
             envelope = self._encrypt(device, content)
-            enc = {"v": 2, "type": envelope.kind, "count": attempt or None}
-            return Node("message", stanza | attributes, [Node("enc", enc, envelope.data)])
+            enc: Attributes = {"v": 2, "type": envelope.kind, "count": attempt or None}
+            return Node("message", {**stanza, **attributes}, [Node("enc", enc, envelope.data)])
 
         self._sent[id] = message_for
         for device in devices:
@@ -164,7 +164,7 @@ class Person:
 
     def ask_again(self, device: Device, id: str) -> None:
         """A retry receipt, with the keys for a new session."""
-        retry = {"count": 1, "id": id, "t": int(time.time()), "v": 1}
+        retry: Attributes = {"count": 1, "id": id, "t": int(time.time()), "v": 1}
         bundle = self.party.bundle()
         device.deliver(
             Node(
@@ -200,29 +200,33 @@ class Contact(Person):
         self.online = True  # switched off: what is sent to it is accepted, but not delivered
 
     @in_loop
-    def send(self, phone: Phone, text: str, *, by_lid: bool = False) -> str:
-        """A text to every device linked to this phone; returns its id."""
-        sender = (
+    def send(self, phone: Phone, text: str, *, by_lid: bool = False, extended: bool = False) -> str:
+        """A text to every device linked to this phone; returns its id.
+
+        WhatsApp names the sender by number or by LID, and writes a text with a link or a
+        quotation in an extended form: a client must take all of them.
+        """
+        sender: Attributes = (
             {"from": self.lid, "sender_pn": self.jid}
             if by_lid
             else {"from": self.jid, "sender_lid": self.lid}
         )
-        return self._post(phone, text, sender)
+        return self._post(phone, Content(text, extended=extended), sender)
 
     @in_loop
     def send_to_group(self, phone: Phone, text: str, group: str = "120363000000000001") -> str:
         """A text in a group that the phone is in."""
-        sender = {
+        sender: Attributes = {
             "from": Jid(group, GROUP_SERVER),
             "participant": self.lid,
             "participant_pn": self.jid,
             "addressing_mode": "lid",
         }
-        return self._post(phone, text, sender)
+        return self._post(phone, Content(text), sender)
 
-    def _post(self, phone: Phone, text: str, sender: dict[str, object]) -> str:
-        id = self._dispatch(phone.linked, Content(text), **sender)
-        self.server.journal.add("sent", self.number, id=id, to=phone.number, text=text)
+    def _post(self, phone: Phone, content: Content, sender: Attributes) -> str:
+        id = self._dispatch(phone.linked, content, sender)
+        self.server.journal.add("sent", self.number, id=id, to=phone.number, text=content.text)
         return id
 
     @in_loop
@@ -277,8 +281,8 @@ class Phone(Person):
     def send(self, to: Person, text: str) -> str:
         """The owner writes on the phone itself: the linked devices get a copy."""
         content = Content(text, chat=to.jid)
-        own = {"from": self.jid, "recipient": to.jid, "peer_recipient_lid": to.lid}
-        id = self._dispatch(self.linked, content, **own)
+        own: Attributes = {"from": self.jid, "recipient": to.jid, "peer_recipient_lid": to.lid}
+        id = self._dispatch(self.linked, content, own)
         self.server.journal.add("sent", self.number, id=id, to=to.number, text=text)
         return id
 

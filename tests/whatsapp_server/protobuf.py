@@ -51,17 +51,17 @@ class Fields:
             raise ValueError(f"field {number} is not a number")
         return value
 
-    def bytes(self, number: int) -> bytes:
+    def data(self, number: int) -> bytes:
         value = self._values.get(number, b"")
         if isinstance(value, int):
             raise ValueError(f"field {number} is not bytes")
         return value
 
     def text(self, number: int) -> str:
-        return self.bytes(number).decode()
+        return self.data(number).decode()
 
     def message(self, number: int) -> Fields:
-        return Fields(self.bytes(number))
+        return Fields(self.data(number))
 
     def _read_value(self, wire: int) -> int | bytes:
         match wire:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import secrets
 import tempfile
 import threading
@@ -26,9 +27,11 @@ from .library import dictionary
 from .linking import Linking
 from .noise import Authority
 from .people import Contact, Device, Person, Phone
-from .transport import Ended, Transport
+from .transport import ENDINGS, Transport
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
+C = TypeVar("C", bound=Person)
 
 CALL_TIMEOUT = 30.0
 LID_BASE = 200_000_000_000_000  # LIDs look like numbers and are none
@@ -138,13 +141,18 @@ class WhatsAppServer:
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Starts a task in the loop; it ends with the server at the latest."""
 
-        async def until_ended() -> None:
-            with contextlib.suppress(Ended):
-                await work
-
-        task = asyncio.get_running_loop().create_task(until_ended())
+        task = asyncio.get_running_loop().create_task(self._to_its_end(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except ENDINGS:
+            return
+        except Exception as error:
+            log.exception("a mistake of the test server")
+            self.journal.add("error", "server", text=repr(error))
 
     # --- cast ---
 
@@ -156,7 +164,7 @@ class WhatsAppServer:
         """The contact with this number, made if there is none. Others are not on WhatsApp."""
         return self._cast(self.contacts, Contact, number, name)
 
-    def _cast(self, kept: dict[str, Any], kind: type[Any], number: str, name: str) -> Any:
+    def _cast(self, kept: dict[str, C], kind: type[C], number: str, name: str) -> C:
         if number not in kept:
             lid = str(LID_BASE + len(self._people))
             person = kept[number] = kind(self, number, lid, name or f"+{number}")
@@ -176,13 +184,14 @@ class WhatsAppServer:
         times: int | None = None,
         seconds: float = float("inf"),
         **options: Any,
-    ) -> None:
+    ) -> int:
         """Lets this fault happen: at once, or from now on until cleared or used up.
 
-        The target is a device, a proxy user's name, or (None) everybody.
+        The target is a device, a proxy user's name, or (None) everybody. Returns how many
+        connections it has struck so far.
         """
         standing = Standing(name, target, times, time.monotonic() + seconds, options)
-        self.in_loop(lambda: self._bring(standing))
+        return self.in_loop(lambda: self._bring(standing))
 
     @contextlib.contextmanager
     def faulty(
@@ -198,14 +207,16 @@ class WhatsAppServer:
         """Ends this fault, or all of them, for this target, or for everybody."""
         self.in_loop(lambda: self._clear(name, target))
 
-    def _bring(self, standing: Standing) -> None:
+    def _bring(self, standing: Standing) -> int:
         fault = FAULTS[standing.name]
         if fault.moment is not Moment.NOW:
             self.faults.add(standing)
-            return
-        for connection in self._open_to(standing.target):
+            return 0
+        struck = self._open_to(standing.target)
+        for connection in struck:
             connection.note("fault", name=standing.name)
             self.spawn(fault.act(connection, standing.options, None))
+        return len(struck)
 
     def _clear(self, name: str | None, target: Device | str | None) -> None:
         self.faults.clear(name, target)

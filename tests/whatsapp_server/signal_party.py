@@ -37,6 +37,7 @@ class Content:
 
     text: str
     chat: Jid | None = None
+    extended: bool = False  # as texts with a link or a quotation are written
 
 
 class Party:
@@ -115,7 +116,11 @@ class Party:
 
 
 def _message(content: Content) -> bytes:
-    text = protobuf.encode((CONVERSATION, content.text))
+    text = (
+        protobuf.encode((EXTENDED_TEXT, protobuf.encode((TEXT, content.text))))
+        if content.extended
+        else protobuf.encode((CONVERSATION, content.text))
+    )
     if content.chat is None:
         return text
     copy = protobuf.encode((DESTINATION, str(content.chat)), (INNER, text))
@@ -128,7 +133,7 @@ def _content(message: protobuf.Fields) -> Content:
         chat = Jid.parse(copy.text(DESTINATION))
         return Content(_content(copy.message(INNER)).text, chat)
     if EXTENDED_TEXT in message:
-        return Content(message.message(EXTENDED_TEXT).text(TEXT))
+        return Content(message.message(EXTENDED_TEXT).text(TEXT), extended=True)
     return Content(message.text(CONVERSATION))
 
 

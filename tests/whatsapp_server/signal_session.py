@@ -56,10 +56,10 @@ class PrekeyMessage:
         fields = protobuf.Fields(data[1:])
         return cls(
             fields.number(1) if 1 in fields else None,
-            untyped(fields.bytes(2)),
-            untyped(fields.bytes(3)),
+            untyped(fields.data(2)),
+            untyped(fields.data(3)),
             fields.number(6),
-            fields.bytes(4),
+            fields.data(4),
         )
 
 
@@ -197,14 +197,14 @@ class Session:
     def _decrypt(self, message: bytes) -> bytes:
         body, mac = message[:-MAC_SIZE], message[-MAC_SIZE:]
         fields = protobuf.Fields(body[1:])
-        their_ratchet = untyped(fields.bytes(1))
+        their_ratchet = untyped(fields.data(1))
         if their_ratchet not in self.receiving:
             self._turn(their_ratchet)
         keys = self._keys(their_ratchet, fields.number(2))
         expected = self._mac(keys, body, self.their_identity, self.identity.public)
         if not hmac.compare_digest(mac, expected):
             raise UndecryptableError("wrong authentication code")
-        return keys.decrypt(fields.bytes(4))
+        return keys.decrypt(fields.data(4))
 
     def _turn(self, their_ratchet: bytes) -> None:
         """The ratchet step: a receiving chain with our old key, a sending chain with a new one."""

@@ -16,6 +16,8 @@ import ssl
 import struct
 from collections.abc import Mapping
 
+from cryptography.exceptions import InvalidTag
+
 HOST = "web.whatsapp.com"
 ACCEPT_SALT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
@@ -26,6 +28,10 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends RST
 
 class Ended(Exception):
     """The connection is over, by the client's will or ours."""
+
+
+# What a client that leaves, or a fault that throws it out, looks like from here.
+ENDINGS = (Ended, EOFError, OSError, InvalidTag)
 
 
 class Transport:

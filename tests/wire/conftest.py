@@ -20,6 +20,7 @@ Start = Callable[..., RawClient]
 def server() -> Iterator[WhatsAppServer]:
     with WhatsAppServer() as server:
         yield server
+    assert not server.journal.of("error"), "the test server itself has made a mistake"
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, Receip
 from neonize.utils.jid import Jid2String, build_jid
 
 SESSION, PROXY, COMMANDS, NEWS = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-DISCONNECT_FIRST = "disconnect-first" in sys.argv[5:]
+FLAGS = sys.argv[5:]  # disconnect-first, no-redial: see `watch`
+
+NOBODY = "http://127.0.0.1:1"
 
 OBSERVED = {
     name.removesuffix("Ev").removesuffix("EV"): kind
@@ -41,7 +43,10 @@ def watch(client: NewClient, name: str, kind: type) -> None:
     @client.event(kind)
     def handle(_: NewClient, event: Any) -> None:
         tell(name, fields=MessageToDict(event, preserving_proto_field_name=True))
-        if name == "Disconnected" and DISCONNECT_FIRST:
+        if name == "Connected" and "no-redial" in FLAGS:
+            client.set_proxy_address(NOBODY, no_media=True)
+            tell("set_proxy_address() returned")
+        if name == "Disconnected" and "disconnect-first" in FLAGS:
             client.disconnect()
             tell("disconnect() returned")
 

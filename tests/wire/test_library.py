@@ -103,6 +103,14 @@ def test_a_contact_writes(client: RawClient, ana: Phone, luis: Contact, by_lid: 
         luis.wait_for_receipt(id, "inactive")
 
 
+def test_a_text_with_a_link_comes_in_its_extended_form(
+    client: RawClient, ana: Phone, luis: Contact
+) -> None:
+    luis.send(ana, "mire https://example.org", extended=True)
+    message = client.wait_for("Message")["fields"]["Message"]
+    assert message["extendedTextMessage"]["text"] == "mire https://example.org"
+
+
 def test_a_text_reaches_the_contact_and_the_own_phone(
     client: RawClient, ana: Phone, luis: Contact
 ) -> None:
@@ -316,6 +324,34 @@ def test_the_library_comes_back_by_itself_after_a_drop(
     client.wait_for("Disconnected")
     client.wait_for("Connected", count=2)
     assert device.logins == 2
+
+
+def test_disconnecting_when_told_of_the_drop_comes_too_late(
+    client: RawClient, start: Start, server: WhatsAppServer, device: Device
+) -> None:
+    client.kill()
+    device.wait_for_logout()
+    again = start("disconnect-first")
+    device.wait_for_login(count=2)
+    server.fault("reset", device)
+    again.wait_for("disconnect() returned")
+    server.wait_for("login", device, count=3)
+
+
+@pytest.mark.parametrize("drop", ["reset", "end", "stream_error_503", "stream_error_500"])
+def test_a_proxy_that_is_not_there_keeps_the_library_from_coming_back(
+    client: RawClient, start: Start, server: WhatsAppServer, device: Device, drop: str
+) -> None:
+    client.kill()
+    device.wait_for_logout()
+    again = start("no-redial")
+    again.wait_for("set_proxy_address() returned")
+    server.fault(drop, device)
+    again.wait_for("Disconnected")
+    server.wait_until(lambda: "Error reconnecting" in again.log())
+    assert device.logins == 2
+    again.call("stop")
+    again.wait_for("connect() returned")
 
 
 def test_a_restart_asked_for_by_the_server_is_silent(

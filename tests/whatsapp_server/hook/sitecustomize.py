@@ -17,6 +17,10 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+TYPE_CHECKING = False  # as in `typing`, whose import every start would pay for
+if TYPE_CHECKING:
+    import importlib.abc
+
 ROOT_KEY = bytes.fromhex("142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b")
 LOADS_THE_LIBRARY = "neonize._binder"
 
@@ -65,14 +69,14 @@ class _AfterLoading:
             self._follow(spec.loader)
         return spec
 
-    def _follow(self, loader: object) -> None:
+    def _follow(self, loader: importlib.abc.Loader) -> None:
         execute = loader.exec_module
 
         def execute_and_replace(module: ModuleType) -> None:
             execute(module)
             replace_root_key(self._own)
 
-        loader.exec_module = execute_and_replace
+        loader.exec_module = execute_and_replace  # type: ignore[method-assign]
 
 
 def _run_the_next_sitecustomize() -> None:
