@@ -71,12 +71,15 @@ def stream_error(code: str) -> Ending:
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
 
 
+DISK_IN_LOG = re.compile(r"disk is full|readonly database|disk I/O error")
 REFUSED_IN_LOG = re.compile(r"Got (\d{3})/.* connect failure")
 
 
 def in_log(line: str) -> Ending | None:
-    """The library has no event for a login refused with 500 or 503, it just tries again; but it
-    writes a line."""
+    """The library has no event for a login refused with 500 or 503, it just tries again, nor for
+    a disk it cannot write to; but it writes a line."""
+    if DISK_IN_LOG.search(line):
+        return FOLDER_UNUSABLE
     found = REFUSED_IN_LOG.search(line)
     return login_refused(int(found[1])) if found else None
 

@@ -6,6 +6,7 @@ however it dies.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -14,8 +15,10 @@ from pathlib import Path
 
 from wa_app.gateways.whatsapp.identity import Identity
 
-ROOM_NEEDED = 1 << 20
-"""Bytes that must be free on the disk before a session is opened."""
+ROOM_TO_OPEN = 16_000_000
+ROOM_TO_STAY = 8_000_000
+"""Bytes that must be free on the disk. On a full one the library takes messages from WhatsApp,
+cannot keep what it needs to decrypt them, and loses them: better to leave in time."""
 
 LOCK_RETRY = 0.05
 
@@ -59,12 +62,12 @@ class Folder:
         """Make the folder, private, and see that the disk has room. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
-        probe = os.open(self.path / "room", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.posix_fallocate(probe, 0, ROOM_NEEDED)
-        finally:
-            os.close(probe)
-            os.unlink(self.path / "room")
+        if not self.has_room(ROOM_TO_OPEN):
+            raise OSError(errno.ENOSPC, "the disk is nearly full")
+
+    def has_room(self, needed: int) -> bool:
+        disk = os.statvfs(self.path)
+        return disk.f_bavail * disk.f_frsize >= needed
 
     def hold(self, patience: float) -> int:
         """Take the lock, sign it, and return its descriptor: whoever keeps that open holds it.

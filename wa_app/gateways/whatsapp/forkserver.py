@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from multiprocessing.connection import Connection
 
 from wa_app.gateways.whatsapp.identity import Identity
@@ -118,6 +119,9 @@ def become_session_process(worker: socket.socket, start: Start, pipe: int) -> No
 
         run(Connection(pipe), start.dial, start.settings)
         status = 0
+    except BaseException as error:
+        traceback.print_exc()
+        print(f"fatal error: {error!r}", file=sys.stderr, flush=True)  # noqa: T201  for the worker
     finally:
         os._exit(status)
 

@@ -14,6 +14,10 @@ from wa_app.gateways.whatsapp.launch import MAX_REQUEST, Kill, Report, Request, 
 
 PROJECT = Path(__file__).parents[3]
 
+LIBRARY_SETTINGS = {
+    "NEONIZE_BOT_TAG": "off",  # else it marks every text, a person's too, as written by a bot
+}
+
 
 class Launcher:
     """One forkserver. Its socket becomes readable when it reports, or has ended."""
@@ -71,4 +75,7 @@ def _start(descriptor: int, environment: Mapping[str, str]) -> "subprocess.Popen
 
 
 def environment_without(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in names}
+    """Ours, for the forkserver. The library reads the environment that a process was started
+    with, so it could not be changed later."""
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return kept | LIBRARY_SETTINGS

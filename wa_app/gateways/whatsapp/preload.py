@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 MODULES = (
@@ -43,7 +44,7 @@ MODULES = (
 def preload() -> None:
     """A module that is missing is not missed here: the session process will say so."""
     sys.modules["magic"] = magic_stub()
-    with _stand_in_for_neonize():
+    with stand_in_for_neonize():
         for name in MODULES:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
@@ -59,7 +60,7 @@ def magic_stub() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _stand_in_for_neonize():  # type: ignore[no-untyped-def]
+def stand_in_for_neonize() -> Iterator[None]:
     spec = importlib.util.find_spec("neonize")
     if spec is None:
         yield

@@ -31,7 +31,7 @@ from wa_app.domain.wire import (
 from wa_app.gateways.whatsapp import endings, incoming
 from wa_app.gateways.whatsapp.endings import LibraryError
 from wa_app.gateways.whatsapp.farewell import Farewell
-from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.folder import ROOM_TO_STAY, Folder
 from wa_app.gateways.whatsapp.launch import Settings
 from wa_app.gateways.whatsapp.line import Line
 from wa_app.gateways.whatsapp.outgoing import Outgoing
@@ -221,6 +221,8 @@ class Session:
             elif self._settings.keepalive_presence and tick % TICKS_PER_PRESENCE == 0:
                 with suppress(LibraryError):
                     self._client.appear_online()
+            if not self._folder.has_room(ROOM_TO_STAY):
+                self._end(endings.FOLDER_UNUSABLE)
             if tick % TICKS_PER_ALIVE == 0:
                 self._line.tell(Alive())
 

@@ -78,5 +78,3 @@ def _prepare_for_the_library() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     # It asks a shell for the system's name, twice, and leaves a zombie behind.
     os.popen = lambda *_: io.StringIO(" ".join(os.uname()))  # type: ignore[assignment]
-    # Without this it marks every text, a person's too, as written by a bot.
-    os.environ["NEONIZE_BOT_TAG"] = "off"

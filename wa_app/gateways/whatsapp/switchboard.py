@@ -220,7 +220,7 @@ class Switchboard:
     def _later(self, errand: Callable[[], object]) -> None:
         """Have the listening thread do it: it alone touches the selector and posts news."""
         self._errands.put(errand)
-        with suppress(BlockingIOError):  # it has enough rings waiting
+        with suppress(OSError):  # it has enough rings waiting, or has gone
             self._ringer.send(b"!")
 
     def _run_errands(self) -> None:

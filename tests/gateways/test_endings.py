@@ -1,0 +1,116 @@
+"""What the library says at the end, and which close that is."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wa_app.domain.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.wire import SendFailure
+from wa_app.gateways.whatsapp import endings, outgoing
+
+DIAL = "failed to dial whatsapp web websocket: "
+
+
+@pytest.mark.parametrize(
+    ("error", "close"),
+    [
+        (DIAL + "dial tcp 127.0.0.1:9: connect: connection refused", (None, Reason.UNREACHABLE)),
+        (DIAL + "lookup web.whatsapp.com: no such host", (None, Reason.UNREACHABLE)),
+        (DIAL + "read tcp 10.0.0.1:1: i/o timeout", (408, Reason.UNREACHABLE)),
+        (DIAL + "net/http: TLS handshake timeout", (408, Reason.UNREACHABLE)),
+        (DIAL + "context deadline exceeded", (408, Reason.UNREACHABLE)),
+        (
+            DIAL + "expected handshake response status code 101 but got 503",
+            (503, Reason.SERVER_ERROR),
+        ),
+        (
+            DIAL + "expected handshake response status code 101 but got 403",
+            (None, Reason.UNREACHABLE),
+        ),
+        (
+            "noise handshake failed: timed out waiting for handshake response",
+            (408, Reason.CONNECT_TIMEOUT),
+        ),
+        ("failed to upgrade database: file is not a database", (None, Reason.FILE_CORRUPT)),
+        (
+            "failed to upgrade database: database disk image is malformed",
+            (None, Reason.FILE_CORRUPT),
+        ),
+        (
+            "failed to upgrade database: unable to open database file: permission denied",
+            (None, Reason.FOLDER_UNUSABLE),
+        ),
+        ("database or disk is full", (None, Reason.FOLDER_UNUSABLE)),
+        ("something nobody has seen yet", (None, Reason.UNREACHABLE)),
+    ],
+)
+def test_a_dial_that_failed(error: str, close: tuple[int | None, Reason]) -> None:
+    assert endings.failed_dial(error).close == Close(*close)
+
+
+@pytest.mark.parametrize("code", [*range(400, 430), 440, *range(500, 516)])
+def test_a_refused_login_is_never_taken_for_a_logout_a_conflict_or_a_ban(code: int) -> None:
+    """Those have events of their own; this is for the numbers that have none."""
+    assert classify(endings.login_refused(code).close) in (
+        CloseClass.TRANSIENT,
+        CloseClass.EXPECTED,
+    )
+
+
+@pytest.mark.parametrize("code", ["401", "403", "500", "503", "", "conflict"])
+def test_a_stream_error_is_transient_whatever_its_number(code: str) -> None:
+    assert classify(endings.stream_error(code).close) is CloseClass.TRANSIENT
+
+
+@pytest.mark.parametrize(("reason", "code"), [(2, 401), (4, 403), (5, 406), (0, 401), (99, 401)])
+def test_a_logout_keeps_its_code(reason: int, code: int) -> None:
+    close = endings.logged_out(reason).close
+    assert close == Close(code, Reason.LOGGED_OUT)
+    assert classify(close) is CloseClass.LOGGED_OUT
+
+
+def test_a_ban_ends_when_whatsapp_says() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    close = endings.banned(3600, now).close
+    assert close == Close(402, Reason.BANNED, until=now + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("line", "close"),
+    [
+        (
+            "Got 503/ connect failure, assuming automatic reconnect will handle it",
+            Close(503, Reason.SERVER_ERROR),
+        ),
+        (
+            "Got 500/internal connect failure, assuming automatic reconnect will handle it",
+            Close(500, Reason.SERVER_ERROR),
+        ),
+        (
+            "failed to save identity of 2_1:0: database or disk is full",
+            Close(None, Reason.FOLDER_UNUSABLE),
+        ),
+        ("attempt to write a readonly database", Close(None, Reason.FOLDER_UNUSABLE)),
+        ("Error decrypting message 3EB0 from 34600000001@s.whatsapp.net: no session", None),
+    ],
+)
+def test_the_librarys_log_tells_what_no_event_does(line: str, close: Close | None) -> None:
+    ending = endings.in_log(line)
+    assert (ending and ending.close) == close
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        ("failed to send message node: websocket not connected", SendFailure.NOT_SENT),
+        ("client is nil", SendFailure.NOT_SENT),
+        ("server returned error 463", SendFailure.RESTRICTED),
+        ("server returned error 420", SendFailure.REFUSED),
+        ("no LID found for 999@s.whatsapp.net from server", SendFailure.REFUSED),
+        ("timed out waiting for message send response", SendFailure.UNKNOWN),
+        ("server returned error 500", SendFailure.UNKNOWN),
+        ("something nobody has seen yet", SendFailure.UNKNOWN),
+    ],
+)
+def test_what_a_failed_send_means(error: str, failure: SendFailure) -> None:
+    assert outgoing.meaning(error) is failure

@@ -1,0 +1,169 @@
+"""What the library reports as a message, and what of it is one.
+
+The generated protobuf classes are real; the library they come with is not loaded.
+"""
+
+import importlib
+import sys
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from wa_app.domain.wire import Incoming
+from wa_app.gateways.whatsapp.incoming import KINDS, SILENT, TEXTS, kind_and_text, translate
+from wa_app.gateways.whatsapp.preload import stand_in_for_neonize
+
+LUIS, LUIS_HIDDEN = "34600000002@s.whatsapp.net", "200000000000002@lid"
+ANA = "34600000001@s.whatsapp.net"
+GROUP = "120363000000000001@g.us"
+
+
+@pytest.fixture(scope="module")
+def neonize() -> ModuleType:
+    with stand_in_for_neonize():
+        module = importlib.import_module("neonize.proto.Neonize_pb2")
+    assert "neonize" not in sys.modules
+    return module
+
+
+@pytest.fixture(scope="module")
+def message_type(neonize: ModuleType) -> Any:
+    return neonize.Message.DESCRIPTOR.fields_by_name["Message"].message_type._concrete_class
+
+
+def jid(neonize: ModuleType, text: str, device: int = 0) -> Any:
+    user, _, server = text.partition("@")
+    return neonize.JID(
+        User=user, Server=server, Device=device, RawAgent=0, Integrator=0, IsEmpty=not text
+    )
+
+
+@pytest.fixture
+def event(neonize: ModuleType, message_type: Any) -> Any:
+    def make(chat: str, sender: str, *, alt: str = "", to_alt: str = "", **facts: bool) -> Any:
+        source = neonize.MessageSource(
+            Chat=jid(neonize, chat),
+            Sender=jid(neonize, sender, device=3),
+            SenderAlt=jid(neonize, alt, device=3),
+            RecipientAlt=jid(neonize, to_alt),
+            IsFromMe=facts.get("from_me", False),
+            IsGroup=facts.get("is_group", False),
+        )
+        info = neonize.MessageInfo(
+            ID="3EB0", Pushname="Luis", Timestamp=1_772_357_400_000, MessageSource=source
+        )
+        return neonize.Message(Info=info, Message=message_type(conversation="Hola"))
+
+    return make
+
+
+def nobody_knows(_: Any) -> None:
+    return None
+
+
+def test_a_text_becomes_a_message(event: Any) -> None:
+    assert translate(event(LUIS, LUIS), nobody_knows) == Incoming(
+        wa_id="3EB0",
+        chat=LUIS,
+        sender=LUIS,
+        sender_name="Luis",
+        kind="text",
+        text="Hola",
+        at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+        is_group=False,
+        from_me=False,
+        spool_offset=0,
+    )
+
+
+def people(message: Incoming | None) -> tuple[str, str]:
+    assert message is not None
+    return message.chat, message.sender
+
+
+def test_a_hidden_number_gives_way_to_the_phone_number(event: Any) -> None:
+    hidden = event(LUIS_HIDDEN, LUIS_HIDDEN, alt=LUIS)
+    assert people(translate(hidden, nobody_knows)) == (LUIS, LUIS)
+
+
+def test_the_library_is_asked_for_a_phone_number_that_did_not_come_along(event: Any) -> None:
+    hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
+    assert people(translate(hidden, lambda _: LUIS)) == (LUIS, LUIS)
+
+
+def test_a_number_that_nobody_knows_stays_hidden(event: Any) -> None:
+    hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
+    assert people(translate(hidden, nobody_knows)) == (LUIS_HIDDEN, LUIS_HIDDEN)
+
+
+def test_what_the_owner_writes_belongs_to_the_chat_of_the_other(event: Any) -> None:
+    own = event(LUIS_HIDDEN, ANA, to_alt=LUIS, from_me=True)
+    assert people(translate(own, nobody_knows)) == (LUIS, ANA)
+
+
+def test_a_group_is_the_chat_of_all_in_it(event: Any) -> None:
+    spoken = event(GROUP, LUIS_HIDDEN, alt=LUIS, is_group=True)
+    assert people(translate(spoken, nobody_knows)) == (GROUP, LUIS)
+
+
+def test_somebodys_broadcast_list_is_a_message_from_them(event: Any) -> None:
+    assert people(translate(event("1234@broadcast", LUIS), nobody_knows)) == (LUIS, LUIS)
+
+
+@pytest.mark.parametrize("chat", ["status@broadcast", "120363000000000002@newsletter"])
+def test_status_updates_and_channels_are_dropped(event: Any, chat: str) -> None:
+    assert translate(event(chat, LUIS), nobody_knows) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"conversation": "Hola"}, ("text", "Hola")),
+        ({"extendedTextMessage": {"text": "Hola https://example.org"}}, None),
+        ({"imageMessage": {"caption": "mi perro"}}, ("image", "mi perro")),
+        ({"videoMessage": {}}, ("video", "")),
+        ({"audioMessage": {"PTT": True}}, ("audio", "")),
+        ({"documentMessage": {"caption": "la factura"}}, ("document", "la factura")),
+        ({"stickerMessage": {}}, ("sticker", "")),
+        ({"locationMessage": {"name": "Casa"}}, ("location", "Casa")),
+        ({"contactMessage": {"displayName": "Luis"}}, ("contact", "Luis")),
+        ({"reactionMessage": {"text": "👍"}}, ("reaction", "👍")),
+        ({"pollCreationMessageV3": {"name": "¿Cuándo?"}}, ("poll", "¿Cuándo?")),
+        ({"listResponseMessage": {"title": "Corte"}}, ("text", "Corte")),
+        ({"groupInviteMessage": {}}, ("other", "")),
+        ({"ephemeralMessage": {"message": {"conversation": "pst"}}}, ("text", "pst")),
+        ({"viewOnceMessageV2": {"message": {"imageMessage": {}}}}, ("image", "")),
+        (
+            {"senderKeyDistributionMessage": {}, "messageContextInfo": {}, "conversation": "Hola"},
+            ("text", "Hola"),
+        ),
+    ],
+)
+def test_every_kind_is_told_apart(message_type: Any, content: Any, expected: Any) -> None:
+    expected = expected or ("text", content["extendedTextMessage"]["text"])
+    assert kind_and_text(message_type(**content)) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"protocolMessage": {}},
+        {"senderKeyDistributionMessage": {}, "messageContextInfo": {}},
+        {"editedMessage": {"message": {"conversation": "corrected"}}},
+        {"pollUpdateMessage": {}},
+        {"ephemeralMessage": {"message": {"protocolMessage": {}}}},
+    ],
+)
+def test_what_nobody_wrote_is_dropped(message_type: Any, content: Any) -> None:
+    assert kind_and_text(message_type(**content)) is None
+
+
+def test_the_tables_name_fields_that_exist(message_type: Any) -> None:
+    fields = message_type.DESCRIPTOR.fields_by_name
+    assert set(fields) >= TEXTS.keys() | KINDS.keys() | SILENT
+    places = {**TEXTS, **{name: place for name, (_, place) in KINDS.items()}}
+    for name, place in places.items():
+        assert not place or place in fields[name].message_type.fields_by_name

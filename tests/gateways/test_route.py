@@ -1,0 +1,167 @@
+"""Whether WhatsApp answers over a route: directly, through an http proxy or a socks5 one."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.whatsapp_server.certificate import tls_context
+from wa_app.gateways.whatsapp import route
+
+Answer = Callable[[socket.socket], None]
+
+
+@contextmanager
+def door(answer: Answer) -> Iterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):  # closed at the end
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    answer(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.fixture
+def trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    context, authority = tls_context(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return context
+
+
+def read_head(connection: socket.socket) -> str:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    return head.decode()
+
+
+def whatsapp(trust: ssl.SSLContext, status: str = "400 Bad Request") -> Answer:
+    def answer(connection: socket.socket) -> None:
+        with trust.wrap_socket(connection, server_side=True) as secure:
+            read_head(secure)
+            secure.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
+
+    return answer
+
+
+def http_proxy(beyond: Answer, asked: list[str]) -> Answer:
+    def answer(connection: socket.socket) -> None:
+        asked.append(read_head(connection))
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+        beyond(connection)
+
+    return answer
+
+
+def socks_proxy(beyond: Answer, login: bytes = b"") -> Answer:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(2 + (2 if login else 1))
+        connection.sendall(b"\x05\x02" if login else b"\x05\x00")
+        if login:
+            right = connection.recv(len(login)) == login
+            connection.sendall(b"\x01\x00" if right else b"\x01\x01")
+        request = connection.recv(100)
+        known = request == b"\x05\x01\x00\x03\x10web.whatsapp.com\x01\xbb"
+        connection.sendall(b"\x05" + (b"\x00" if known else b"\x01") + b"\x00\x01" + bytes(6))
+        beyond(connection)
+
+    return answer
+
+
+def test_any_answer_through_an_http_proxy_counts(trust: ssl.SSLContext) -> None:
+    asked: list[str] = []
+    with door(http_proxy(whatsapp(trust, "503 Service Unavailable"), asked)) as port:
+        assert route.answers(f"http://ana:s%3Acret@127.0.0.1:{port}")
+    assert asked[0].startswith("CONNECT web.whatsapp.com:443 HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic YW5hOnM6Y3JldA==" in asked[0]
+
+
+@pytest.mark.parametrize("login", ["", "ana:secret@"])
+def test_an_answer_through_a_socks_proxy_counts(trust: ssl.SSLContext, login: str) -> None:
+    expected = b"\x01\x03ana\x06secret" if login else b""
+    with door(socks_proxy(whatsapp(trust), expected)) as port:
+        assert route.answers(f"socks5://{login}127.0.0.1:{port}")
+
+
+def test_the_proxy_of_the_environment_is_used(
+    trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with door(http_proxy(whatsapp(trust), [])) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        assert route.answers(None)
+
+
+def test_whatsapp_may_be_an_exception_from_the_proxy(
+    trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    with door(http_proxy(whatsapp(trust), asked)) as proxy, door(whatsapp(trust)) as port:
+        monkeypatch.setattr(route, "HOST", "127.0.0.1")
+        monkeypatch.setattr(route, "PORT", port)
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        route.answers(None)
+    assert asked == []
+
+
+def test_nobody_there_is_no_answer(trust: ssl.SSLContext) -> None:
+    with door(lambda _: None) as port:
+        pass
+    assert not route.answers(f"http://127.0.0.1:{port}")
+
+
+def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None:
+    def refuse(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+
+    with door(refuse) as port:
+        assert not route.answers(f"http://127.0.0.1:{port}")
+
+
+def test_somebody_else_on_the_way_is_no_answer(
+    trust: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    _, another_authority = tls_context(tmp_path / "other")
+    monkeypatch.setenv("SSL_CERT_FILE", str(another_authority))
+    with door(http_proxy(whatsapp(trust), [])) as port:
+        assert not route.answers(f"http://127.0.0.1:{port}")
+
+
+def test_silence_is_no_answer_and_ends_in_time(
+    trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "PATIENCE", 0.3)
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        """A byte now and then, so that no single wait is long."""
+        while not over.wait(0.05):
+            connection.sendall(b"H")
+
+    with door(drip) as port:
+        assert not route.answers(f"http://127.0.0.1:{port}")
+        over.set()
+
+
+@pytest.mark.parametrize("url", ["gopher://127.0.0.1:1", "http://", "socks5://127.0.0.1:no"])
+def test_a_route_that_makes_no_sense_is_no_answer(url: str) -> None:
+    assert not route.answers(url)
