@@ -12,6 +12,7 @@ threads = 32  # a connect may wait 15 s for its QR without holding up anybody el
 graceful_timeout = 3  # with the sessions' own grace, everything has ended within 10 s
 timeout = 60
 control_socket_disable = True  # nobody needs a second way in
+umask = 0o077  # everything in the data folder is for us alone
 accesslog = None
 errorlog = "-"
 loglevel = "warning"

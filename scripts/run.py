@@ -1,4 +1,4 @@
-"""`make run`: migrate, create the first administrator, become gunicorn, say where and how to log in."""
+"""`make run`: migrate, create the first administrator, become gunicorn, say how to log in."""
 
 import os
 import subprocess
@@ -16,6 +16,7 @@ from wa_app import config  # noqa: E402  the project is found only from here on
 
 def main() -> int:
     os.chdir(ROOT)
+    os.umask(0o077)
     try:
         settings = config.load()
     except config.SettingError as error:

@@ -77,13 +77,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
-def all_settings() -> list[tuple[str, str, str]]:
-    """(name, default, sentence) of every setting, as `.env.example` lists them."""
-    return [
-        (field.name.upper(), _written(field.default), field.metadata["sentence"])
-        for kind in (Settings, Policy, MessagePolicy)
-        for field in _setting_fields(kind)
-    ]
+def example() -> str:
+    """The text of `.env.example`: every setting with its default and a sentence."""
+    lines = ["# Every setting, with its default. Copy to .env and change what you need;", ""]
+    lines[0] += " the environment beats .env."
+    for kind in (Settings, Policy, MessagePolicy):
+        for field in _setting_fields(kind):
+            lines.append(f"# {field.metadata['sentence']}")
+            lines.append(f"{field.name.upper()}={_written(field.default)}\n")
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def secret_from_file(path: Path) -> str:

@@ -19,7 +19,8 @@ KEPT = 5
 def save(data_dir: Path, key: str, connection_id: str, session: bytes, now: datetime) -> Path:
     """Write a copy, durably, and drop all but the last five. Raises `OSError`."""
     folder = data_dir / "backups" / connection_id
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     secret = sha256((key or secret_from_file(data_dir / "backup_key")).encode()).digest()
     nonce = os.urandom(12)
     sealed = nonce + AESGCM(secret).encrypt(nonce, session, connection_id.encode())

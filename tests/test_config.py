@@ -1,0 +1,66 @@
+"""Settings refuse nonsense, and `.env.example` lists them all."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from wa_app import config
+
+EXAMPLE = Path(__file__).resolve().parent.parent / ".env.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MONITOR_INTERVAL", "abc"),
+        ("MONITOR_INTERVAL", "0"),
+        ("MONITOR_INTERVAL", "-5"),
+        ("MONITOR_INTERVAL", "nan"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("PORT", "http"),
+        ("PAIRING_WINDOW", "161"),
+        ("PRACTICE_PHONE", "perhaps"),
+        ("WHATSAPP_PROXY", "ftp://proxy:21"),
+        ("WHATSAPP_PROXY", "http://"),
+        ("LOG_FORMAT", "xml"),
+        ("SECRET_KEY", "short"),
+        ("RECONNECT_JITTER", "1.5"),
+        ("RECONNECT_MAX_DELAY", "1"),
+        ("KEEPALIVE_FAILURES", "0"),
+        ("ADMIN_EMAIL", "carla"),
+    ],
+)
+def test_nonsense_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(config.SettingError, match=name):
+        config.load({name: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30), ("30s", 30), ("1.5", 1.5), ("5min", 300), ("24h", 86400)]
+)
+def test_times_are_written_as_people_do(text: str, seconds: float) -> None:
+    settings = config.load({"RECONNECT_COOLDOWN": text})
+    assert settings.policy.reconnect_cooldown.total_seconds() == seconds
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", False), ("off", False), ("1", True)])
+def test_0_is_not_true(text: str, value: bool) -> None:
+    assert config.load({"ENABLE_CONNECTION_MONITOR": text}).enable_connection_monitor is value
+
+
+def test_an_empty_setting_is_its_default() -> None:
+    assert config.load({"PORT": ""}).port == 8000
+
+
+def test_the_example_lists_every_setting_with_its_default_and_a_sentence() -> None:
+    assert EXAMPLE.read_text() == config.example()
+
+
+def test_a_secret_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "secret_key"
+    first = config.secret_from_file(path)
+    assert config.secret_from_file(path) == first
+    assert len(first) == 64
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
