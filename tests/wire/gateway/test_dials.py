@@ -12,9 +12,9 @@ import pytest
 
 from tests.whatsapp_server import WhatsAppServer
 from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Alive
+from wa_app.domain.wire import Alive, Qr
 
-from .desk import GRACE, Desk, session_processes
+from .desk import GRACE, Desk, Socket, session_processes
 
 
 @contextmanager
@@ -118,10 +118,10 @@ def test_a_dial_into_silence_can_be_closed_at_any_step(
 
 
 def test_a_login_into_silence_can_be_closed(
-    desk: Desk, server: WhatsAppServer, name: str, socket: object
+    desk: Desk, server: WhatsAppServer, name: str, socket: Socket
 ) -> None:
     phone = server.phones[name.rpartition("-")[2]]
-    socket.close()  # type: ignore[attr-defined]
+    socket.close()
     server.fault("silent_login", phone.device)
     again = desk.open(name)
     server.wait_for("fault", name="silent_login")
@@ -141,11 +141,18 @@ def test_a_socket_that_is_gone_is_closed_already(desk: Desk, name: str) -> None:
 
 
 def test_silence_is_noticed_in_time(
-    desk: Desk, server: WhatsAppServer, name: str, socket: object
+    desk: Desk,
+    server: WhatsAppServer,
+    name: str,
+    socket: Socket,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Three kinds at once, because each takes as long as the library waits."""
+    """All kinds at once, because each takes as long as the library waits."""
     phone = server.phones[name.rpartition("-")[2]]
     server.fault("stall", phone.device)
+    monkeypatch.setattr(server, "refs", 1)
+    unscanned = desk.open("unscanned")
+    unscanned.wait_for(Qr)
     dials = {}
     for step in ("silent_tls", "silent_hello"):
         server.fault(step, step)
@@ -157,6 +164,5 @@ def test_silence_is_noticed_in_time(
         408, Reason.CONNECT_TIMEOUT, has_credentials=False
     )
     assert dials["silent_hello"].of(Alive)
-    assert socket.wait_for_close(45) == Close(  # type: ignore[attr-defined]
-        408, Reason.KEEPALIVE_TIMEOUT, has_credentials=True
-    )
+    assert unscanned.wait_for_close(5) == Close(None, Reason.PAIRING_TIMEOUT, has_credentials=False)
+    assert socket.wait_for_close(45) == Close(408, Reason.KEEPALIVE_TIMEOUT, has_credentials=True)

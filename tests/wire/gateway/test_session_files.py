@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.whatsapp_server import Contact, Phone
+from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Closed, Incoming, Opened, Qr
+from wa_app.gateways.whatsapp import switchboard
 
 from .desk import Desk, Socket
 
@@ -76,6 +77,17 @@ def test_a_spoilt_file_goes_to_quarantine_and_the_next_dial_shows_a_qr(
     desk.open(name).wait_for(Qr)
 
 
+def test_the_folder_may_have_any_name(
+    desk: Desk, server: WhatsAppServer, ana: Phone, tmp_path: Path
+) -> None:
+    with Desk(tmp_path / "50% off? #1 'ñ'&x=1", server.proxy_url) as other:
+        socket = other.open("ana")
+        ana.scan(socket.wait_for(Qr).payload)
+        socket.wait_for(Opened)
+        assert other.gateway.has_credentials("ana")
+        assert other.gateway.export("ana")
+
+
 def test_a_missing_file_is_a_new_session(desk: Desk, socket: Socket, name: str) -> None:
     socket.close()
     assert desk.gateway.remove(name)
@@ -111,6 +123,16 @@ def test_whoever_holds_the_folder_is_killed_and_nobody_notices(
     socket.wait_for(Qr)
     assert stranger.wait(5) == -9
     assert socket.of(Closed) == []
+
+
+def test_a_holder_that_cannot_be_killed_is_told_at_last(
+    desk: Desk, name: str, stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switchboard, "MAX_TRIES", 1)
+    (desk.sessions / name / "lock").write_text("in another container")
+    close = desk.open(name).wait_for_close()
+    assert (close.code, close.reason) == (None, Reason.FOLDER_UNUSABLE)
+    assert stranger.poll() is None
 
 
 def test_closing_while_the_folder_is_held_spares_the_holder(

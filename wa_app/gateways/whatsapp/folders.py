@@ -17,7 +17,7 @@ class Folders:
     quarantine_dir: Path
 
     def of(self, connection_id: str) -> Folder:
-        if Path(connection_id).name != connection_id:
+        if connection_id in ("", ".", "..") or "/" in connection_id:
             raise ValueError(f"not a connection id: {connection_id!r}")
         return Folder(self.sessions_dir / connection_id)
 
