@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wa_app.config import Settings
 from wa_app.domain.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.connection import Observed, Wanted, request, wipe_pending
 from wa_app.domain.policy import Policy
@@ -31,9 +33,13 @@ from wa_app.domain.session import (
 )
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.domain.wire import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.extensions import babel
 from wa_app.web import presentation
 
 POLICY = Policy()
+APP = Flask(__name__)  # the status document reads the settings from the application
+APP.config["SETTINGS"] = Settings()
+babel.init_app(APP)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BLOCKING = {CloseClass.CONFLICT, CloseClass.LOGGED_OUT, CloseClass.BANNED, CloseClass.OUTDATED}
 CLOSES = (
@@ -274,9 +280,12 @@ class World:
             user=SimpleNamespace(is_active=self.user_active, is_admin=False, email="ana@example"),
         )
         before = dict(vars(row))
-        presentation.status_document(row, None, self.now, None)
-        assert vars(row) == before, "a read changed the row"
+        dials = self.dials
+        presentation.status_document(row, None, self.now, row.user)  # type: ignore[arg-type]
         self.wanted, self.observed = row.asked, row.observed
+        self.look()
+        assert vars(row) == before, "a read changed the row"
+        assert self.dials == dials, "a read opened a socket"
 
     def check(self) -> None:
         assert len(self.sockets) <= 1
@@ -351,10 +360,11 @@ STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 20)), min_si
 )
 @given(STEPS)
 def test_the_invariants_hold_in_every_life(steps: list[tuple[str, int]]) -> None:
-    world = World()
-    for action, pick in steps:
-        _step(world, action, pick)
-    _comes_to_rest(world)
+    with APP.app_context():
+        world = World()
+        for action, pick in steps:
+            _step(world, action, pick)
+        _comes_to_rest(world)
 
 
 def _comes_to_rest(world: World) -> None:
