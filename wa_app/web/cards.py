@@ -22,7 +22,7 @@ from wa_app.web.presentation import (
     owner_is_alive,
     shown_status,
 )
-from wa_app.web.words import REASONS
+from wa_app.web.words import REASONS, TABS
 
 FAST, SLOW = 1000, 5000
 """Milliseconds between two looks of a live part: while something happens, and otherwise."""
@@ -88,6 +88,12 @@ class Card:
     every: int
     lately: list[ConnectionEvent]
     cleanup: list[dict[str, object]]
+
+    @property
+    def word(self) -> str:
+        """What its tab says: its own name, if it has one."""
+        named = self.connection.name if self.connection else ""
+        return named or str(TABS[self.channel])
 
     @property
     def is_quiet(self) -> bool:

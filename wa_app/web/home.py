@@ -19,11 +19,9 @@ from wa_app.web.api.sessions import also_on_the_phone, refuse_hidden
 from wa_app.web.cards import Card, card_of, max_attempts, pairing_of
 from wa_app.web.phone import phone_of
 from wa_app.web.presentation import LOCALES, look_of_event
+from wa_app.web.waiting import settled
 
 bp = Blueprint("home", __name__)
-
-PAGE_WAIT = 1.0
-"""Seconds a button waits for the first effect, so that the next page shows it already."""
 
 
 def register_words(app: Flask) -> None:
@@ -146,7 +144,7 @@ def _connect(connection: Connection) -> ResponseReturnValue:
         connections.connect(actor(), connection, fresh=fresh, phone=e164(phone) if phone else None)
     except WrongInput as wrong:
         return errors.back_with_words(wrong, url_for(".pair", connection_id=connection.id))
-    connections.wait_until(connection.id, connections.has_answer, PAGE_WAIT)
+    settled(connection, seen=connections.has_answer)
     if linked and not fresh:
         return _home(connection)
     return redirect(url_for(".pair", connection_id=connection.id))
@@ -202,4 +200,5 @@ def bot(connection_id: str) -> ResponseReturnValue:
 
 
 def _home(connection: Connection) -> ResponseReturnValue:
+    settled(connection)
     return redirect(url_for(".home", connection=connection.id))

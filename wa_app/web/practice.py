@@ -19,8 +19,8 @@ from wa_app.web.access import (
     safe_next,
 )
 from wa_app.web.cards import card_of
-from wa_app.web.home import PAGE_WAIT
 from wa_app.web.phone import phone_of
+from wa_app.web.waiting import settled
 
 bp = Blueprint("practice", __name__)
 
@@ -49,7 +49,7 @@ def scan(connection_id: str) -> ResponseReturnValue:
     connection = practice_connection_or_404(connection_id)
     practice.scan(connection)
     connections.wake(connection.id)
-    connections.wait_until(connection.id, lambda seen: seen.has_credentials, PAGE_WAIT)
+    settled(connection, seen=lambda looked_at: looked_at.has_credentials)
     return redirect(url_for("home.pair", connection_id=connection.id))
 
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app, g, has_request_context, request, session
-from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.config import Settings
@@ -369,4 +368,4 @@ def _owner_part(owner: Owner | None, alive: bool) -> dict[str, Any] | None:
 
 def sentence(explanation: Explanation) -> str:
     """An explanation as the one sentence of an answer."""
-    return gettext("%(title)s %(body)s", title=explanation.title, body=explanation.body)
+    return f"{explanation.title} {explanation.body}"

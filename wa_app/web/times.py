@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from babel.dates import format_datetime, format_time
+from babel.dates import format_datetime, format_skeleton, format_time
 from flask import g, request
 from flask_babel import get_locale
 from flask_babel import gettext as _
@@ -46,12 +46,19 @@ def moment(at: datetime) -> str:
     return format_datetime(at, pattern, tzinfo=zone(), locale=get_locale())
 
 
+def since(at: datetime) -> str:
+    """`since 14:05` today, `since 20 Nov, 14:05` on another day."""
+    if at.astimezone(zone()).date() == now().astimezone(zone()).date():
+        return _("since %(time)s", time=clock(at))
+    return _("since %(day)s", day=moment(at))
+
+
 def day(at: datetime) -> str:
-    """`Today`, or `Friday 20 November`."""
+    """`Today`, or the weekday and the date."""
     local, today = at.astimezone(zone()), now().astimezone(zone())
     if local.date() == today.date():
         return _("Today")
-    return format_datetime(at, "EEEE d MMMM", tzinfo=zone(), locale=get_locale()).capitalize()
+    return format_skeleton("MMMMEd", at, tzinfo=zone(), locale=get_locale()).capitalize()
 
 
 def phone(number: str) -> str:

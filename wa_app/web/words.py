@@ -10,9 +10,12 @@ from wa_app.domain.messages import FailCause, MessageState
 from wa_app.domain.states import Channel
 
 CHANNELS: Mapping[Channel, str] = {
-    Channel.WHATSAPP: _("WhatsApp"),
+    Channel.WHATSAPP: "WhatsApp",
     Channel.PRACTICE: _("Practice phone"),
 }
+
+TABS: Mapping[Channel, str] = {Channel.WHATSAPP: "WhatsApp", Channel.PRACTICE: _("Practice")}
+"""The same, where there is little room."""
 
 REASONS: Mapping[Reason, str] = {
     Reason.STREAM_REPLACED: _("Another device took over this number"),
@@ -103,7 +106,7 @@ CLOSE_CLASSES: Mapping[CloseClass, ClassWords] = {
     CloseClass.TRANSIENT: ClassWords(
         _("Connection lost"),
         _("The network, or WhatsApp itself, interrupted the connection. The login stays valid."),
-        _("It tries again, up to five times with growing pauses, and after an outage by itself."),
+        _("It tries again a few times with growing pauses, and by itself after an outage."),
         _("Nothing. If it has stopped trying, press Reconnect."),
         "progress",
     ),

@@ -56,7 +56,7 @@ def message(message_id: int) -> Response:
 def _message_answer(message: Message, code: int = 200) -> Response:
     said = str(MESSAGE_STATES[message.state])
     if message.cause is not None:
-        said = _("%(state)s %(cause)s", state=said, cause=FAIL_CAUSES[message.cause])
+        said = f"{said} {FAIL_CAUSES[message.cause]}"
     return answer(said, code, **_described(message))
 
 

@@ -12,6 +12,7 @@ from wa_app.web.access import actor, chosen_connection, me, practice_offered
 from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer, status_answer
 from wa_app.web.times import iso
+from wa_app.web.waiting import settled
 from wa_app.web.words import FAULTS
 
 bp = Blueprint("api_practice", __name__, url_prefix="/api/practice")
@@ -24,6 +25,7 @@ def scan() -> Response:
     connection = _own()
     practice.scan(connection)
     connections.wake(connection.id)
+    connection = settled(connection, seen=lambda looked_at: looked_at.has_credentials)
     return status_answer(connection, me(), message=_("The practice phone has scanned the code."))
 
 

@@ -21,6 +21,7 @@ from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
 from wa_app.web.presentation import owner_is_alive, status_document
 from wa_app.web.times import iso, now
+from wa_app.web.waiting import settled
 from wa_app.web.words import REASONS
 
 bp = Blueprint("api_sessions", __name__, url_prefix="/api/whatsapp")
@@ -59,6 +60,7 @@ def disconnect() -> Response:
     connection = chosen_connection(me())
     if connection is not None:
         connections.disconnect(actor(), connection)
+        connection = settled(connection)
     return status_answer(connection, me(), message=_("Switched off. The number stays linked."))
 
 
@@ -70,6 +72,7 @@ def logout() -> Response:
     told_whatsapp = connection is not None and connection.status is Status.CONNECTED
     if connection is not None:
         connections.logout(actor(), connection)
+        connection = settled(connection)
     message = _("Unlinked.") if told_whatsapp else also_on_the_phone(_("Unlinked."))
     return status_answer(connection, me(), message=message)
 
@@ -101,7 +104,7 @@ def reconnect_for(user: User) -> Response:
     if connection is None:
         raise PairFirst
     connections.reconnect(actor(), connection)
-    return status_answer(connection, user)
+    return status_answer(settled(connection), user)
 
 
 def _connection_to_connect(user: User, channel: Channel | None) -> Connection:
