@@ -1,0 +1,150 @@
+"""The facts: close codes, delays, numbers, sends. Every member of every table has its row."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wa_app.domain.closes import CLOSE_CODES, Close, CloseClass, Reason, classify
+from wa_app.domain.errors import WrongInput
+from wa_app.domain.messages import (
+    Bot,
+    FailCause,
+    MessagePolicy,
+    MessageState,
+    Question,
+    Verdict,
+    after_send_failure,
+    bot_verdict,
+)
+from wa_app.domain.phone import e164, jid_of, phone_of
+from wa_app.domain.policy import Policy
+from wa_app.domain.wire import SendFailure
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "expected"),
+    [
+        (440, Reason.STREAM_REPLACED, CloseClass.CONFLICT),
+        (401, Reason.LOGGED_OUT, CloseClass.LOGGED_OUT),
+        (403, Reason.LOGGED_OUT, CloseClass.LOGGED_OUT),
+        (406, Reason.LOGGED_OUT, CloseClass.LOGGED_OUT),
+        (428, Reason.LOGGED_OUT, CloseClass.LOGGED_OUT),
+        (405, Reason.CLIENT_OUTDATED, CloseClass.OUTDATED),
+        (402, Reason.BANNED, CloseClass.BANNED),
+        (515, Reason.RESTART_REQUIRED, CloseClass.EXPECTED),
+        (408, Reason.CONNECT_TIMEOUT, CloseClass.TRANSIENT),
+        (411, Reason.CONNECTION_LOST, CloseClass.TRANSIENT),
+        (500, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
+        (503, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
+        (None, Reason.PROCESS_DIED, CloseClass.TRANSIENT),
+        (999, Reason.REFUSED, CloseClass.TRANSIENT),
+        # A bare stream error 401 with the device still in the file is no logout.
+        (401, Reason.CONNECTION_LOST, CloseClass.TRANSIENT),
+        (None, Reason.FILE_CORRUPT, CloseClass.CORRUPT),
+        (408, Reason.PAIRING_TIMEOUT, CloseClass.PAIRING_EXPIRED),
+    ],
+)
+def test_what_a_close_means(code: int | None, reason: Reason, expected: CloseClass) -> None:
+    assert classify(Close(code, reason)) is expected
+
+
+def test_every_class_has_a_code_or_a_reason() -> None:
+    reached = {classify(Close(code, Reason.LOGGED_OUT)) for code in CLOSE_CODES}
+    reached |= {classify(Close(None, reason)) for reason in Reason}
+    assert reached == set(CloseClass)
+
+
+def test_the_delays_double_up_to_a_minute() -> None:
+    delays = [Policy().delay(attempt, 0.0).total_seconds() for attempt in range(1, 8)]
+    assert delays == [2, 4, 8, 16, 32, 60, 60]
+
+
+def test_the_jitter_adds_up_to_a_tenth() -> None:
+    assert Policy().delay(1, 1.0) == timedelta(seconds=2.2)
+
+
+def test_lifts_that_fail_come_ever_more_slowly() -> None:
+    waits = [Policy().lift_delay(lifts).total_seconds() / 60 for lifts in range(7)]
+    assert waits == [0, 5, 10, 20, 40, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("failure", "ends", "state", "cause", "ends_after"),
+    [
+        (SendFailure.NOT_SENT, 0, MessageState.PENDING, None, 0),
+        (SendFailure.NOT_SENT, 1, MessageState.PENDING, None, 1),
+        (SendFailure.UNKNOWN, 0, MessageState.PENDING, None, 1),
+        (SendFailure.UNKNOWN, 1, MessageState.FAILED, FailCause.PERHAPS_SENT, 2),
+        (SendFailure.RESTRICTED, 0, MessageState.PENDING, None, 0),
+        (SendFailure.REFUSED, 0, MessageState.FAILED, FailCause.REFUSED, 0),
+    ],
+)
+def test_what_becomes_of_a_send(
+    failure: SendFailure, ends: int, state: MessageState, cause: FailCause | None, ends_after: int
+) -> None:
+    outcome = after_send_failure(failure, ends, NOW)
+    assert (outcome.state, outcome.cause, outcome.unknown_ends) == (state, cause, ends_after)
+
+
+def question(**changes: object) -> Question:
+    usual: dict[str, object] = {
+        "kind": "text",
+        "text": "¿abren hoy?",
+        "at": NOW,
+        "is_group": False,
+        "muted_until": None,
+        "recent_answers": [],
+        "last_answer": None,
+        "recent_texts": ["¿abren hoy?"],
+    }
+    return Question(**usual | changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.ANSWER),
+        ({"is_group": True}, Verdict.IGNORE),
+        ({"kind": "image"}, Verdict.IGNORE),
+        ({"muted_until": NOW + timedelta(minutes=1)}, Verdict.IGNORE),
+        ({"muted_until": NOW - timedelta(minutes=1)}, Verdict.ANSWER),
+        ({"at": NOW - timedelta(minutes=5)}, Verdict.ANSWER),
+        ({"at": NOW - timedelta(minutes=5, seconds=1)}, Verdict.WAITING),
+        ({"recent_answers": [NOW - timedelta(minutes=9)] * 9}, Verdict.ANSWER),
+        ({"recent_answers": [NOW - timedelta(minutes=9)] * 10}, Verdict.MUTE),
+        ({"recent_answers": [NOW - timedelta(minutes=11)] * 10}, Verdict.ANSWER),
+        ({"recent_texts": ["Hola."], "last_answer": "Hola."}, Verdict.ANSWER),
+        ({"recent_texts": ["Hola.", "Hola."], "last_answer": "Hola."}, Verdict.MUTE),
+    ],
+)
+def test_which_messages_the_bot_answers(changes: dict[str, object], verdict: Verdict) -> None:
+    bot = Bot(enabled=True, fallback_text="Hola.")
+    assert bot_verdict(bot, question(**changes), NOW, MessagePolicy()) is verdict
+
+
+@pytest.mark.parametrize("bot", [Bot(False, "Hola."), Bot(True, "")])
+def test_a_bot_that_is_off_or_has_no_answer_is_silent(bot: Bot) -> None:
+    assert bot_verdict(bot, question(), NOW, MessagePolicy()) is Verdict.IGNORE
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("+34 600 111 222", "+34600111222"),
+        ("0034600111222", "+34600111222"),
+        ("+1 (202) 555-0143", "+12025550143"),
+    ],
+)
+def test_numbers_are_taken_as_people_write_them(written: str, number: str) -> None:
+    assert e164(written) == number
+    assert phone_of(jid_of(written)) == number
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["", "600111222", "+0123456789", "+34", "hello", "+346001112223334445", "x@y"]
+)
+def test_what_is_no_number_is_refused(nonsense: str) -> None:
+    with pytest.raises(WrongInput):
+        jid_of(nonsense)
