@@ -243,7 +243,7 @@ class PracticeGateway:
                 self._accounts.event_taken(socket.dial.connection_id, event)
             socket.told_alive = now
             phone = "+" + customer_jid(socket.dial.connection_id).partition("@")[0]
-            self._tell(socket, Opened(phone, "Practice phone"))
+            self._tell(socket, Opened(phone, "Vigía"))
 
     def _pair(self, socket_id: int, socket: _Socket, state: PracticeState, now: datetime) -> None:
         if socket.shown is not None and state.scanned == socket.shown:
