@@ -86,6 +86,14 @@ def test_only_the_worker_runs_the_workers_script(
         assert "gunicorn" not in " ".join(process.cmdline())
 
 
+def test_the_worker_never_loads_the_library(socket: Socket) -> None:
+    assert "neonize._binder" not in sys.modules
+    maps = Path("/proc/self/maps").read_text()
+    assert "neonize" not in maps
+    assert "neonize" not in Path(f"/proc/{socket.process.ppid()}/maps").read_text()
+    assert "neonize" in Path(f"/proc/{socket.process.pid}/maps").read_text()
+
+
 def test_a_dead_forkserver_takes_its_sessions_along_and_a_new_one_starts(
     desk: Desk, socket: Socket
 ) -> None:

@@ -16,7 +16,7 @@ from wa_app.domain.closes import Close, CloseClass, Reason, classify
 from wa_app.gateways.whatsapp import session_file
 from wa_app.gateways.whatsapp.endings import Ending, LibraryError, Says
 from wa_app.gateways.whatsapp.folder import Folder
-from wa_app.gateways.whatsapp.line import Line
+from wa_app.gateways.whatsapp.line import Line, die
 from wa_app.gateways.whatsapp.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ class Farewell:
         self._endings.put(ending)
 
     def _run(self) -> NoReturn:
+        try:
+            self._leave()
+        except Exception as error:
+            die(error)
+
+    def _leave(self) -> NoReturn:
         ending = self._hear_more(self._endings.get())
         if self.unlink:
             _try_for(UNLINK_PATIENCE, self._client.logout)

@@ -66,7 +66,10 @@ class Folder:
             raise OSError(errno.ENOSPC, "the disk is nearly full")
 
     def has_room(self, needed: int) -> bool:
-        disk = os.statvfs(self.path)
+        try:
+            disk = os.statvfs(self.path)
+        except OSError:
+            return False
         return disk.f_bavail * disk.f_frsize >= needed
 
     def hold(self, patience: float) -> int:

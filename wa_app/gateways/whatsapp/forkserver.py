@@ -18,21 +18,22 @@ import select
 import signal
 import socket
 import sys
-import traceback
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 from wa_app.gateways.whatsapp.identity import Identity
-from wa_app.gateways.whatsapp.launch import MAX_REQUEST, Ended, Kill, Report, Start, Started
-from wa_app.gateways.whatsapp.preload import preload
-
-IGNORED = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
+from wa_app.gateways.whatsapp.launch import (
+    IGNORED,
+    MAX_REQUEST,
+    Ended,
+    Kill,
+    Report,
+    Start,
+    Started,
 )
+from wa_app.gateways.whatsapp.line import die
+from wa_app.gateways.whatsapp.preload import preload
+from wa_app.gateways.whatsapp.session_start import run
 
 
 class Forkserver:
@@ -107,23 +108,16 @@ class Forkserver:
         self._reap(0)
 
 
-def become_session_process(worker: socket.socket, start: Start, pipe: int) -> None:
+def become_session_process(worker: socket.socket, start: Start, pipe: int) -> NoReturn:
     """In the child, after the fork. Does not return."""
-    status = 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         worker.close()
-        # Imported here, because it imports neonize.
-        from wa_app.gateways.whatsapp.session_start import run
-
         run(Connection(pipe), start.dial, start.settings)
-        status = 0
     except BaseException as error:
-        traceback.print_exc()
-        print(f"fatal error: {error!r}", file=sys.stderr, flush=True)  # noqa: T201  for the worker
-    finally:
-        os._exit(status)
+        die(error)
+    os._exit(0)
 
 
 def main() -> None:

@@ -62,6 +62,7 @@ class WhatsAppGateway:
             self._switchboard.stop(grace)
 
     def open(self, dial: Dial) -> None:
+        self._folders.of(dial.connection_id)  # raises for an id that is none
         self._running.open(dial)
 
     def close(self, socket_id: int, *, grace: float, unlink: bool = False) -> None:
@@ -116,12 +117,17 @@ class WhatsAppGateway:
             yield from read_spool(spool)
 
     def clear_spool(self, connection_id: str) -> None:
+        """All but one that a live socket writes to."""
+        in_use = {self._folders.of(live).spool for live in self._live()}
         for spool in self._folders.spools(connection_id):
-            spool.unlink(missing_ok=True)
+            if spool not in in_use:
+                spool.unlink(missing_ok=True)
+
+    def _live(self) -> set[str]:
+        return self._switchboard.live_connections() if self._switchboard else set()
 
     def spool_waiting(self) -> Iterable[str]:
-        live = self._switchboard.live_connections() if self._switchboard else set()
-        return sorted(self._folders.with_spool() - live)
+        return sorted(self._folders.with_spool() - self._live())
 
     def kill_strays(self, connection_id: str) -> int:
         own = self._switchboard.own_processes() if self._switchboard else set()

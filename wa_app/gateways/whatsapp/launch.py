@@ -4,12 +4,23 @@ Requests go to the forkserver, each with the ticket of a process (the worker num
 reports come back. Pickled, over a socket that only these two have.
 """
 
+import signal
 from dataclasses import dataclass
 
 from wa_app.domain.wire import Dial
 from wa_app.gateways.whatsapp.identity import Identity
 
 MAX_REQUEST = 1 << 16
+
+IGNORED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+"""What a terminal or a service manager sends to everybody; only the worker acts on it."""
 
 
 @dataclass(frozen=True)

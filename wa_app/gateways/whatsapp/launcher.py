@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from wa_app.gateways.whatsapp.forkserver import IGNORED
-from wa_app.gateways.whatsapp.launch import MAX_REQUEST, Kill, Report, Request, Start
+from wa_app.gateways.whatsapp.launch import IGNORED, MAX_REQUEST, Kill, Report, Request, Start
 
 PROJECT = Path(__file__).parents[3]
 

@@ -1,7 +1,9 @@
 """The session process's end of the pipe to the worker."""
 
 import os
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NoReturn
@@ -9,6 +11,18 @@ from typing import NoReturn
 from wa_app.domain.closes import Close
 from wa_app.domain.wire import Closed, Command, News
 from wa_app.gateways.whatsapp.launch import FolderInUse
+
+
+def note(line: str) -> None:
+    """To the file that the worker reads when this process dies."""
+    os.write(sys.stderr.fileno(), f"{line}\n".encode())
+
+
+def die(error: BaseException) -> NoReturn:
+    """For threads without which this process would only seem to live."""
+    note("".join(traceback.format_tb(error.__traceback__)))
+    note(f"fatal error: {error!r}")
+    os._exit(1)
 
 
 class Line:
@@ -29,7 +43,12 @@ class Line:
                 command = self._pipe.recv()
             except (EOFError, OSError):
                 os._exit(0)
-            self.obey(command)
+            except Exception as error:
+                die(error)
+            try:
+                self.obey(command)
+            except Exception as error:
+                die(error)
 
     def tell(self, news: News | FolderInUse) -> None:
         with self._lock:

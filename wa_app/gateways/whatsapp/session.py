@@ -5,8 +5,6 @@ their fields.
 """
 
 import itertools
-import os
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -33,7 +31,7 @@ from wa_app.gateways.whatsapp.endings import LibraryError
 from wa_app.gateways.whatsapp.farewell import Farewell
 from wa_app.gateways.whatsapp.folder import ROOM_TO_STAY, Folder
 from wa_app.gateways.whatsapp.launch import Settings
-from wa_app.gateways.whatsapp.line import Line
+from wa_app.gateways.whatsapp.line import Line, note
 from wa_app.gateways.whatsapp.outgoing import Outgoing
 from wa_app.gateways.whatsapp.spool import Spool, read_spool
 
@@ -225,8 +223,3 @@ class Session:
                 self._end(endings.FOLDER_UNUSABLE)
             if tick % TICKS_PER_ALIVE == 0:
                 self._line.tell(Alive())
-
-
-def note(line: str) -> None:
-    """To the file that the worker reads when this process dies."""
-    os.write(sys.stderr.fileno(), f"{line}\n".encode())

@@ -27,7 +27,8 @@ from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence
 from neonize.utils.log import log as library_log
 
 from wa_app.gateways.whatsapp.endings import LibraryError
-from wa_app.gateways.whatsapp.session import Session, note
+from wa_app.gateways.whatsapp.line import note
+from wa_app.gateways.whatsapp.session import Session
 from wa_app.gateways.whatsapp.session_file import library_name
 
 T = TypeVar("T")

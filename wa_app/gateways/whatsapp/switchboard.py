@@ -49,18 +49,21 @@ class Socket:
     status: int | None = None
     wanted_end: Reason | None = None
     tries: int = 0
+    deaf: bool = False  # it did not take a command: nothing after that would make sense to it
     gone: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)  # of the pipe and its replacing
 
     def send(self, command: Command) -> bool:
         with self.lock:
-            if self.pipe is None:
+            if self.pipe is None or self.deaf:
                 return False
             try:
                 self.pipe.send(command)
+            except BlockingIOError:
+                self.deaf = True
             except OSError:
                 return False
-            return True
+            return not self.deaf
 
 
 class Switchboard:
@@ -107,22 +110,29 @@ class Switchboard:
     def open(self, dial: Dial) -> None:
         entry = Socket(dial)
         with self._lock:
-            if not self._stopping:
+            too_late = self._stopping
+            if not too_late:
                 self._sockets[dial.socket_id] = entry
-        if self._stopping:
+        if too_late:
             self._post(entry, Closed(Close(None, Reason.SERVICE_STOPPED)))
         else:
             self._launch(entry)
 
     def tell(self, socket_id: int, command: Command) -> bool:
         entry = self._sockets.get(socket_id)
-        return entry is not None and entry.send(command)
+        if entry is None:
+            return False
+        taken = entry.send(command)
+        if entry.deaf:
+            self._kill(entry)
+        return taken
 
     def close(self, socket_id: int, *, grace: float, unlink: bool) -> None:
         entry = self._sockets.get(socket_id)
         if entry is not None:
             self._ask_to_end(entry, Reason.REQUESTED, unlink=unlink)
-            self._see_out([entry], time.monotonic() + grace)
+            deadline = time.monotonic() + grace
+            self._see_out([entry], deadline, deadline + KILL_PATIENCE)
 
     def stop(self, grace: float) -> None:
         deadline = time.monotonic() + grace
@@ -134,7 +144,7 @@ class Switchboard:
         for entry in entries:
             self._ask_to_end(entry, Reason.SERVICE_STOPPED)
         # What is left of the time is for killing whoever does not end.
-        self._see_out(entries, deadline - grace / 4)
+        self._see_out(entries, deadline - grace / 4, deadline)
         with self._lock:
             launcher, self._launcher = self._launcher, None
         if launcher is not None:
@@ -146,13 +156,12 @@ class Switchboard:
         entry.wanted_end = entry.wanted_end or reason
         entry.send(End(unlink))
 
-    def _see_out(self, entries: list[Socket], deadline: float) -> None:
+    def _see_out(self, entries: list[Socket], kill_at: float, deadline: float) -> None:
         for entry in entries:
-            entry.gone.wait(max(0.0, deadline - time.monotonic()))
+            entry.gone.wait(max(0.0, kill_at - time.monotonic()))
         late = [entry for entry in entries if not entry.gone.is_set()]
         for entry in late:
             self._kill(entry)
-        deadline = time.monotonic() + KILL_PATIENCE
         for entry in late:
             entry.gone.wait(max(0.0, deadline - time.monotonic()))
 
@@ -179,22 +188,26 @@ class Switchboard:
         return self._launcher
 
     def _launch(self, entry: Socket) -> None:
-        ours, theirs = Pipe()
-        _limit_sending(ours)
-        with theirs, self._lock:
-            entry.pipe, entry.ticket = ours, next(self._next_ticket)
-            entry.tries += 1
-            self._tickets[entry.ticket] = entry
-            self._later(lambda: self._register(entry, ours))
-            try:
-                entry.launcher = self._ready_launcher()
-                start = Start(entry.ticket, entry.dial, self._settings)
-                entry.launcher.start(start, theirs.fileno())
-            except OSError as error:
-                log.error("no session process could be started: %s", error)
-                self._later(lambda: self._conclude(entry))
+        entry.tries += 1
+        try:
+            ours, theirs = Pipe()
+            with theirs:
+                _limit_sending(ours)
+                self._start_process(entry, ours, theirs)
+        except OSError as error:
+            log.error("no session process could be started: %s", error)
+            self._later(lambda: self._conclude(entry))
         if entry.wanted_end:  # asked for while there was no pipe to tell it through
             entry.send(End())
+
+    def _start_process(self, entry: Socket, ours: Connection, theirs: Connection) -> None:
+        with self._lock:
+            entry.pipe, entry.ticket = ours, next(self._next_ticket)
+            self._tickets[entry.ticket] = entry
+            self._later(lambda: self._register(entry, ours))
+            entry.launcher = self._ready_launcher()
+            start = Start(entry.ticket, entry.dial, self._settings)
+            entry.launcher.start(start, theirs.fileno())
 
     def _try_again(self, entry: Socket) -> None:
         """Make room for it: whatever holds the folder is a process that should have ended."""
@@ -239,8 +252,10 @@ class Switchboard:
 
     def _receive(self, entry: Socket) -> bool:
         """One message of the pipe; False when there will be no more."""
+        if entry.pipe is None:
+            return False
         try:
-            news: News | FolderInUse = entry.pipe.recv() if entry.pipe else None  # type: ignore
+            news: News | FolderInUse = entry.pipe.recv()
         except (EOFError, OSError):
             return False
         match news:
@@ -265,7 +280,7 @@ class Switchboard:
             case Ended(ticket, status):
                 entry = self._tickets[ticket]
                 entry.status = status
-                while entry.pipe is not None and entry.pipe.poll() and self._receive(entry):
+                while entry.pipe and entry.pipe.poll() and self._receive(entry):
                     pass
                 self._conclude(entry)
             case None:
