@@ -1,6 +1,7 @@
 """The real services on a real SQLite file and the real practice phone, with a clock that is set
 by hand and a pool that works when told to: nothing happens by itself."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -10,6 +11,7 @@ from typing import Any
 from flask import Flask
 
 from wa_app.config import Settings
+from wa_app.domain.errors import TooOften
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.gateways.practice import PracticeGateway
@@ -145,6 +147,10 @@ class World:
         with self.app.app_context():
             request(ANA, db.session.get_one(Connection, self.connection_id), **options)
         self.settle()
+
+    def ask_if_allowed(self, request: Callable[..., Any]) -> None:
+        with contextlib.suppress(TooOften):
+            self.ask(request)
 
     def scan(self) -> None:
         with self.app.app_context():
