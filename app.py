@@ -22,7 +22,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     """The application. Raises `SettingError` for a setting that makes no sense."""
     settings = settings or config.load()
     logs.configure(settings.log_format)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_data_dir(settings)
     app = Flask(__name__)
     app.config.from_mapping(_flask_config(settings))
     _bind_extensions(app)
@@ -49,6 +49,14 @@ def create_runtime(app: Flask) -> Runtime:
     runtime = Runtime(app, {Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice})
     app.extensions["runtime"] = runtime
     return runtime
+
+
+def _make_data_dir(settings: config.Settings) -> None:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"{settings.data_dir} cannot be used: {error.strerror}"
+        raise config.SettingError(f"DATA_DIR={why}.") from None
 
 
 def _flask_config(settings: config.Settings) -> dict[str, Any]:

@@ -1,8 +1,13 @@
 """How gunicorn serves Vigía: one worker, which owns the sessions, with threads for the requests."""
 
-from wa_app.config import load
+import sys
 
-_settings = load()
+from wa_app.config import SettingError, load
+
+try:
+    _settings = load()
+except SettingError as error:
+    sys.exit(f"Vigía cannot start: {error}")
 
 wsgi_app = "wsgi:app"
 bind = f"{_settings.host}:{_settings.port}"

@@ -1,6 +1,7 @@
 """`make run`: migrate, create the first administrator, become gunicorn, say how to log in."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,24 +14,37 @@ sys.path.insert(0, str(ROOT))
 
 from wa_app import config  # noqa: E402  the project is found only from here on
 
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Without the proxy of the environment: that one leads out, not to ourselves."""
+
 
 def main() -> int:
     os.chdir(ROOT)
     os.umask(0o077)
     try:
         settings = config.load()
+        check_port(settings.host, settings.port)
     except config.SettingError as error:
         return complain(str(error))
     for command in (["db", "upgrade"], ["wa", "users", "first-admin"]):
         done = subprocess.run([BIN / "flask", *command], capture_output=True, text=True)
         if done.returncode:
-            return complain(done.stderr.strip())
+            return complain(done.stderr.strip().removeprefix("Error: "))
     login = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     if os.fork() == 0:
         announce(f"http://{settings.host}:{settings.port}", login)
         return 0
     # This process becomes gunicorn, so that whoever stops `make run` stops the server itself.
     os.execv(BIN / "gunicorn", ["gunicorn", "-c", "gunicorn.conf.py"])
+
+
+def check_port(host: str, port: int) -> None:
+    """Before anything is made: a first login that nobody gets to read would be lost."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        why = f"{host} cannot be listened on: {error.strerror}"
+        raise config.SettingError(f"PORT={port} of {why}. Set another PORT.") from None
 
 
 def announce(address: str, login: dict[str, str]) -> None:
@@ -49,7 +63,7 @@ def announce(address: str, login: dict[str, str]) -> None:
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=1):
+        with DIRECTLY.open(f"{address}/readyz", timeout=1):
             return True
     except OSError:
         return False

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from click import ClickException
 from dotenv import dotenv_values
 
 from wa_app.domain.messages import MessagePolicy
@@ -22,8 +23,9 @@ SECRET_SETTINGS = ("SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD", "BACKUP_KEY")
 """Never handed to a child process, never logged."""
 
 
-class SettingError(Exception):
-    """One setting makes no sense; the message names it and says what would."""
+class SettingError(ClickException):
+    """One setting makes no sense; the message names it and says what would. The command line
+    prints it as it is."""
 
 
 @dataclass(frozen=True)
