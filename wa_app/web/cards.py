@@ -9,9 +9,10 @@ from flask import current_app
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.states import Action, Channel, Hold, Status
-from wa_app.models import Connection, ConnectionEvent
+from wa_app.models import Connection, ConnectionEvent, User
 from wa_app.services import connections
 from wa_app.web import times
+from wa_app.web.access import practice_offered
 from wa_app.web.presentation import (
     QR_TOTAL,
     Explanation,
@@ -140,6 +141,17 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
         lately=connections.history(connection, before=None, limit=LATELY) if connection else [],
         cleanup=connections.last_cleanup(connection) if connection else [],
     )
+
+
+def tabs_of(user: User) -> list[Card]:
+    """One per connection, and one per channel that has none yet."""
+    known = connections.of_user(user)
+    offered = [Channel.WHATSAPP, *([Channel.PRACTICE] if practice_offered() else [])]
+    return [
+        card_of(connection, channel)
+        for channel in offered
+        for connection in [one for one in known if one.channel is channel] or [None]
+    ]
 
 
 def max_attempts() -> int:

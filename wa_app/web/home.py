@@ -16,7 +16,7 @@ from wa_app.services import connections
 from wa_app.web import errors, times, words
 from wa_app.web.access import actor, me, own_connection_or_404, practice_offered
 from wa_app.web.api.sessions import also_on_the_phone, refuse_hidden
-from wa_app.web.cards import Card, card_of, max_attempts, pairing_of
+from wa_app.web.cards import Card, card_of, max_attempts, pairing_of, tabs_of
 from wa_app.web.phone import phone_of
 from wa_app.web.presentation import LOCALES, look_of_event
 from wa_app.web.waiting import settled
@@ -67,7 +67,7 @@ def refused(error: Refused) -> ResponseReturnValue:
 @bp.get("/")
 @login_required
 def home() -> ResponseReturnValue:
-    tabs = _tabs()
+    tabs = tabs_of(me())
     return render_template("home.html", **_shown(tabs, _current(tabs)))
 
 
@@ -77,19 +77,8 @@ def pair(connection_id: str) -> ResponseReturnValue:
     """Home with the pairing dialog open."""
     connection = own_connection_or_404(connection_id)
     current = card_of(connection, connection.channel)
-    shown = _shown(_tabs(), current)
+    shown = _shown(tabs_of(me()), current)
     return render_template("home.html", pairing=pairing_of(connection), **shown)
-
-
-def _tabs() -> list[Card]:
-    """One per connection, and one per channel that has none yet."""
-    known = connections.of_user(me())
-    offered = [Channel.WHATSAPP, *([Channel.PRACTICE] if practice_offered() else [])]
-    return [
-        card_of(connection, channel)
-        for channel in offered
-        for connection in [one for one in known if one.channel is channel] or [None]
-    ]
 
 
 def _current(tabs: list[Card]) -> Card:

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, current_app, render_template, request
 from flask_login import login_required
 from flask_wtf.csrf import generate_csrf
 
-from wa_app.web.access import own_connection_or_404
-from wa_app.web.cards import card_of, pairing_of
+from wa_app.web.access import me, own_connection_or_404
+from wa_app.web.cards import card_of, pairing_of, tabs_of
 from wa_app.web.phone import phone_of
 from wa_app.web.practice import practice_connection_or_404
 
@@ -19,6 +19,14 @@ bp = Blueprint("live", __name__, url_prefix="/live/<connection_id>")
 def card(connection_id: str) -> Response:
     connection = own_connection_or_404(connection_id)
     return _fragment("live/card.html", card=card_of(connection, connection.channel))
+
+
+@bp.get("/tabs")
+@login_required
+def tabs(connection_id: str) -> Response:
+    connection = own_connection_or_404(connection_id)
+    current = card_of(connection, connection.channel)
+    return _fragment("live/tabs.html", card=current, tabs=tabs_of(me()))
 
 
 @bp.get("/pairing")

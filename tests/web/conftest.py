@@ -1,0 +1,163 @@
+"""The cast, signed in; and connections put into any state, as an owner would."""
+
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from wa_app.domain.states import Channel
+from wa_app.extensions import db
+from wa_app.models import Connection, Owner, User, utc_now
+from wa_app.services import accounts, connections
+from wa_app.services.audit import COMMAND_LINE
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real hash is slow by design; one test of its own signs in with it."""
+    from argon2 import PasswordHasher
+
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "_hasher", cheap)
+    monkeypatch.setattr(accounts, "_nobody", cheap.hash("nobody"))
+
+
+class Apart(FlaskClient):
+    """A browser. Its requests know nothing of the test's own application context, or they would
+    share what belongs to one request."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return Context().run(super().open, *args, **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def browsers(app: Flask) -> None:
+    app.test_client_class = Apart
+
+
+@dataclass
+class Person:
+    """A browser with somebody's login cookie in it; `token` makes its changes valid."""
+
+    http: FlaskClient
+    user_id: int | None
+
+    def token(self) -> str:
+        page = self.http.get("/login" if self.user_id is None else "/help/codes")
+        return page.text.partition('csrf-token" content="')[2].partition('"')[0]
+
+    def call(self, method: str, address: str, **kwargs: Any) -> TestResponse:
+        headers = {"X-CSRFToken": self.token(), **kwargs.pop("headers", {})}
+        return self.http.open(address, method=method, headers=headers, **kwargs)
+
+    def get(self, address: str, **kwargs: Any) -> TestResponse:
+        return self.http.get(address, **kwargs)
+
+    def post(self, address: str, **kwargs: Any) -> TestResponse:
+        return self.call("POST", address, **kwargs)
+
+    def patch(self, address: str, **kwargs: Any) -> TestResponse:
+        return self.call("PATCH", address, **kwargs)
+
+    def delete(self, address: str, **kwargs: Any) -> TestResponse:
+        return self.call("DELETE", address, **kwargs)
+
+
+@pytest.fixture
+def in_app(app: Flask):
+    with app.app_context():
+        yield
+
+
+@pytest.fixture
+def cast(in_app: None) -> dict[str, User]:
+    names = {"ana": "user", "bruno": "user", "carla": "admin"}
+    return {
+        name: accounts.create(
+            COMMAND_LINE, f"{name}@example.com", PASSWORD, role=role, name=name.title()
+        )
+        for name, role in names.items()
+    }
+
+
+@pytest.fixture
+def sign_in(app: Flask) -> Callable[[User | None], Person]:
+    """A browser with this user's cookie, as signing in leaves it."""
+
+    def signed_in(user: User | None) -> Person:
+        http = app.test_client()
+        if user is not None:
+            with http.session_transaction() as session:
+                session["_user_id"] = user.get_id()
+                session["_fresh"] = True
+        return Person(http, user.id if user is not None else None)
+
+    return signed_in
+
+
+@pytest.fixture
+def ana(cast: dict[str, User], sign_in: Callable[[User], Person]) -> Person:
+    return sign_in(cast["ana"])
+
+
+@pytest.fixture
+def carla(cast: dict[str, User], sign_in: Callable[[User], Person]) -> Person:
+    return sign_in(cast["carla"])
+
+
+@pytest.fixture
+def connection(cast: dict[str, User]) -> Connection:
+    """Ana's WhatsApp number."""
+    return connections.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
+
+
+@pytest.fixture
+def practice_connection(cast: dict[str, User]) -> Connection:
+    return connections.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
+
+
+@pytest.fixture
+def owner(in_app: None) -> Owner:
+    """Somebody is there who owns the sessions."""
+    return heartbeat()
+
+
+def heartbeat(ago: timedelta = timedelta(0)) -> Owner:
+    now = utc_now()
+    row = db.session.get(Owner, 1) or Owner(id=1)
+    row.pid, row.host, row.since, row.heartbeat_at = 4242, "shop", now, now - ago
+    db.session.add(row)
+    db.session.commit()
+    return row
+
+
+def observe(connection: Connection, *, enabled: bool = True, **seen: Any) -> Connection:
+    """Write the observed half, as the owner does."""
+    connection.enabled = enabled
+    connection.observed = replace(
+        connection.observed, observed_version=connection.wanted_version, **seen
+    )
+    db.session.commit()
+    return connection
+
+
+def row_of(connection: Connection) -> dict[str, Any]:
+    """Everything in the row, read afresh."""
+    db.session.rollback()
+    table = Connection.__table__
+    found = db.session.execute(table.select().where(table.c.id == connection.id)).one()
+    return dict(found._mapping)
+
+
+def delete(user: User) -> None:
+    """Marked, as a deletion leaves them until the owner has wiped their sessions."""
+    user.deleted_at = utc_now()
+    db.session.commit()
