@@ -1,8 +1,7 @@
 """The manager owns the sockets: it brings what is observed to what is wanted, step by step.
 
-Each connection has one entry, and at most one thread of the pool works on an entry at a time. So
-everything about one connection happens in order, and nothing about one waits for another. What
-the steps are is decided in `domain/session.py`; here they are only taken.
+Each connection has one entry, and its turns come one after the other (`turns.py`). What the steps
+are is decided in `domain/session.py`; here they are only taken.
 """
 
 import itertools
@@ -47,10 +46,15 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, User
 from wa_app.services import cleanup, history, inbox, outbox
+from wa_app.services.turns import Turns
 
 log = structlog.get_logger()
 
 RETRY_AFTER_TROUBLE = timedelta(seconds=2)
+GIVE_UP_AFTER = 30
+"""Failures in a row, about a minute, after which one piece of news is given up."""
+
+MESSAGE_NEWS = (Incoming, Sent, SendFailed, Receipt)
 
 
 Verdict = Callable[[Wanted, Observed], Observed | None]
@@ -63,8 +67,7 @@ class Entry:
 
     connection_id: str
     news: deque[tuple[int, News]] = field(default_factory=deque)
-    running: bool = False
-    again: bool = False
+    failures: int = 0
     verdicts: deque[Verdict] = field(default_factory=deque)
     socket_id: int | None = None
     gateway: Gateway | None = None
@@ -91,39 +94,35 @@ class Manager:
         self._policy = settings.policy
         self._gateways = gateways
         self._scheduler = scheduler
-        self._pool = pool
         self._clock = clock
         self._dice = dice
         self._on_message = on_message
         self._lock = Lock()
         self._entries: dict[str, Entry] = {}
         self._socket_ids = itertools.count(1)
-        self._stopping = False
+        self._turns = Turns(pool, self._take_turn)
 
     # ---- called from anywhere
 
     def wake(self, connection_id: str) -> None:
         """Look at this connection, soon and in a thread of the pool."""
-        with self._lock:
-            self._run(self._entry(connection_id))
+        self._turns.ask(connection_id)
 
     def judge(self, connection_id: str, verdict: Verdict) -> None:
         """Look at this connection, first with this verdict. A change ends the socket."""
-        with self._lock:
-            entry = self._entry(connection_id)
-            entry.verdicts.append(verdict)
-            self._run(entry)
+        self._entry(connection_id).verdicts.append(verdict)
+        self._turns.ask(connection_id)
 
     def post(self, connection_id: str, socket_id: int, news: News) -> None:
         """The gateways' sink."""
-        with self._lock:
-            entry = self._entry(connection_id)
-            if isinstance(news, Alive):
+        entry = self._entry(connection_id)
+        if isinstance(news, Alive):
+            with self._lock:
                 if entry.socket_id == socket_id:
                     entry.alive_at = self._clock()
-                return
-            entry.news.append((socket_id, news))
-            self._run(entry)
+            return
+        entry.news.append((socket_id, news))
+        self._turns.ask(connection_id)
 
     def tell(self, connection_id: str, command: Command) -> bool:
         """Hand a command to the connection's socket; False when there is none."""
@@ -164,47 +163,37 @@ class Manager:
 
     def stop(self) -> None:
         """Finish what is under way and begin nothing more; the gateways are stopped by others."""
-        with self._lock:
-            self._stopping = True
-        self._pool.shutdown(wait=True)
+        self._turns.stop()
 
-    # ---- one thread at a time for each entry
+    # ---- one turn
 
     def _entry(self, connection_id: str) -> Entry:
-        return self._entries.setdefault(connection_id, Entry(connection_id))
+        with self._lock:
+            return self._entries.setdefault(connection_id, Entry(connection_id))
 
-    def _run(self, entry: Entry) -> None:
-        entry.again = True
-        if not entry.running and not self._stopping:
-            entry.running = True
-            self._pool.submit(self._work, entry)
-
-    def _work(self, entry: Entry) -> None:
+    def _take_turn(self, connection_id: str) -> None:
+        entry = self._entry(connection_id)
         try:
-            while self._begin_turn(entry):
-                with self._app.app_context():
-                    self._take_news(entry)
-                    self._look(entry)
+            with self._app.app_context():
+                self._take_news(entry)
+                self._look(entry)
+            entry.failures = 0
         except Exception:
             # The news that could not be handled is still the first in line.
-            log.exception("connection in trouble", connection=entry.connection_id)
-            with self._lock:
-                entry.running = False
+            log.exception("connection in trouble", connection=connection_id)
+            entry.failures += 1
             self._wake_at(entry, self._clock() + RETRY_AFTER_TROUBLE)
-
-    def _begin_turn(self, entry: Entry) -> bool:
-        with self._lock:
-            go_on = (entry.again or bool(entry.news)) and not self._stopping
-            entry.again = False
-            entry.running = go_on
-            return go_on
 
     # ---- news
 
     def _take_news(self, entry: Entry) -> None:
-        while entry.news and not self._stopping:
+        while entry.news and not self._turns.stopping:
             socket_id, news = entry.news[0]
-            self._handle(entry, socket_id, news)
+            if entry.failures < GIVE_UP_AFTER:
+                self._handle(entry, socket_id, news)
+            else:  # it must not hold up for ever what came after it
+                log.error("news dropped", connection=entry.connection_id, kind=type(news).__name__)
+                entry.failures = 0
             entry.news.popleft()
 
     def _handle(self, entry: Entry, socket_id: int, news: News) -> None:
@@ -257,7 +246,8 @@ class Manager:
     # ---- looks
 
     def _look(self, entry: Entry) -> None:
-        while not self._stopping:
+        while not self._turns.stopping:
+            now = self._clock()
             connection = db.session.get(Connection, entry.connection_id, populate_existing=True)
             if connection is None:
                 self._drop(entry)
@@ -265,18 +255,19 @@ class Manager:
             if self._removed(connection):
                 continue
             self._judge(entry, connection)
-            step = self._next_step(entry, connection)
+            step = self._next_step(entry, connection, now)
             if step is None:
-                self._wake_at(entry, due_at(connection.observed, self._policy))
+                due = due_at(connection.observed, self._policy)
+                self._wake_at(entry, due if due is not None and due > now else None)
                 return
             self._take(entry, connection, step)
 
-    def _next_step(self, entry: Entry, connection: Connection) -> Step | None:
+    def _next_step(self, entry: Entry, connection: Connection, now: datetime) -> Step | None:
         return next_step(
             connection.wanted,
             connection.observed,
             socket_open=entry.socket_id is not None,
-            now=self._clock(),
+            now=now,
             jitter=self._dice(),
             policy=self._policy,
             library=self._gateway(connection).version,
@@ -372,11 +363,15 @@ class Manager:
         )
 
     def _forget(self, entry: Entry) -> bool:
-        """Drop state news that wait; messages among them are in the spool."""
-        with self._lock:
-            waiting = len(entry.news)
-            entry.news.clear()
-            return waiting > 0
+        """Drop the news of the state that wait. Those of messages stay: none may be lost."""
+        dropped = 0
+        for _ in range(len(entry.news)):
+            news = entry.news.popleft()
+            if isinstance(news[1], MESSAGE_NEWS):
+                entry.news.append(news)
+            else:
+                dropped += 1
+        return dropped > 0
 
     def _removed(self, connection: Connection) -> bool:
         """Delete the row of a removed connection once its session is wiped."""
@@ -403,18 +398,22 @@ class Manager:
     # ---- the one timer of each connection
 
     def _wake_at(self, entry: Entry, at: datetime | None) -> None:
-        if at == entry.timer_at and at is not None and at > self._clock():
+        if at == entry.timer_at:
             return
         entry.timer_at = at
         timer = f"timer {entry.connection_id}"
         if at is not None:
             self._scheduler.add_job(
-                self.wake,
+                self._timer_rang,
                 "date",
                 run_date=at,
-                args=[entry.connection_id],
+                args=[entry],
                 id=timer,
                 replace_existing=True,
             )
         elif self._scheduler.get_job(timer) is not None:
             self._scheduler.remove_job(timer)
+
+    def _timer_rang(self, entry: Entry) -> None:
+        entry.timer_at = None
+        self.wake(entry.connection_id)

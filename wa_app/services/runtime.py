@@ -136,6 +136,8 @@ class Runtime:
         while not self._lock.acquire():
             if self._stop.wait(LOCK_RETRY):
                 return
+        for gateway in self._gateways.values():
+            gateway.start(self._manager.post)
         while not self._stop.is_set():
             try:
                 self._take_over()
@@ -146,8 +148,6 @@ class Runtime:
 
     def _take_over(self) -> None:
         self._since = self._clock()
-        for gateway in self._gateways.values():
-            gateway.start(self._manager.post)
         with self._app.app_context():
             recovery.recover(
                 self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
