@@ -55,6 +55,9 @@ class Transport:
 
     async def accept_websocket(self) -> None:
         _, headers = await self._read_request()
+        if "sec-websocket-key" not in headers:  # somebody who only wants to know if we are there
+            self._writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            raise ConnectionAbortedError
         digest = hashlib.sha1((headers["sec-websocket-key"] + ACCEPT_SALT).encode()).digest()
         self._writer.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

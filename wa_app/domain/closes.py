@@ -67,7 +67,8 @@ REASON_CLASSES: Mapping[Reason, CloseClass] = {
     Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
 }
 
-# Endings that say something about the way to WhatsApp, not about the session: an outage.
+# Endings that say something about the way to WhatsApp or about this machine, not about the
+# session: an outage, which ends without anybody's click.
 OUTAGE_REASONS = frozenset(
     {
         Reason.UNREACHABLE,
@@ -75,6 +76,7 @@ OUTAGE_REASONS = frozenset(
         Reason.CONNECT_TIMEOUT,
         Reason.KEEPALIVE_TIMEOUT,
         Reason.SERVICE_STOPPED,
+        Reason.FOLDER_UNUSABLE,
     }
 )
 
