@@ -87,6 +87,10 @@ def test_a_ban_ends_when_whatsapp_says() -> None:
             Close(500, Reason.SERVER_ERROR),
         ),
         (
+            "Failed to reconnect after 515 code: failed to dial whatsapp web websocket: …",
+            Close(515, Reason.RESTART_REQUIRED),
+        ),
+        (
             "failed to save identity of 2_1:0: database or disk is full",
             Close(None, Reason.FOLDER_UNUSABLE),
         ),

@@ -269,6 +269,7 @@ def test_a_message_that_waited_on_the_server_comes_after_the_restart(
         ("stream_error_503", lost(has_credentials=True)),
         ("stream_error_500", Close(500, Reason.SERVER_ERROR, has_credentials=True)),
         ("stream_error_401", Close(401, Reason.CONNECTION_LOST, has_credentials=True)),
+        ("stream_error_515", Close(515, Reason.RESTART_REQUIRED, has_credentials=True)),
         ("replaced", Close(440, Reason.STREAM_REPLACED, has_credentials=True)),
         ("device_removed", Close(401, Reason.LOGGED_OUT, has_credentials=False)),
     ],
@@ -322,16 +323,20 @@ def test_a_logout_whose_word_was_lost_is_told_by_the_file(
     assert close == Close(401, Reason.LOGGED_OUT, has_credentials=False)
 
 
-def test_a_restart_that_the_library_makes_by_itself_is_no_end(
-    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+DROPS = ["reset", "end", "close", "stream_end", "stream_error_503", "stream_error_515"]
+
+
+@pytest.mark.parametrize("drop", DROPS)
+def test_the_library_does_not_come_back_by_itself(
+    socket: Socket, server: WhatsAppServer, ana: Phone, drop: str
 ) -> None:
-    before = ana.device.activations
-    server.fault("stream_error_515", ana.device)
-    ana.device.wait_for_login(count=before + 1)
-    luis.send(ana, "Hola")
-    socket.wait_for(Incoming)
-    assert socket.of(Closed) == []
-    assert len(socket.of(Opened)) == 1
+    device = ana.device
+    server.fault(drop, device)
+    socket.wait_for(Closed)  # its process has ended: nothing comes after that
+    assert device.logins == 1
+    socket.desk.open(socket.name).wait_for(Opened)
+    device.wait_for_login(count=2)
+    assert device.most_sockets == 1
 
 
 def test_unlinking_removes_the_device(socket: Socket, server: WhatsAppServer, ana: Phone) -> None:

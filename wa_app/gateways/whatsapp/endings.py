@@ -35,6 +35,7 @@ OUTDATED = Ending(Close(405, Reason.CLIENT_OUTDATED))
 KEEPALIVE = Ending(Close(408, Reason.KEEPALIVE_TIMEOUT))
 NOT_PAIRED_IN_TIME = Ending(Close(None, Reason.PAIRING_TIMEOUT))
 NOT_PAIRED = Ending(Close(None, Reason.REFUSED), Says.SOMETHING)
+RESTART = Ending(Close(515, Reason.RESTART_REQUIRED))
 FOLDER_UNUSABLE = Ending(Close(None, Reason.FOLDER_UNUSABLE))
 
 CODES = {1: 400, 2: 401, 3: 402, 4: 403, 5: 406, 6: 405, 7: 409, 8: 500, 9: 501, 10: 503}
@@ -72,14 +73,17 @@ def stream_error(code: str) -> Ending:
 
 
 DISK_IN_LOG = re.compile(r"disk is full|readonly database|disk I/O error")
+RESTART_IN_LOG = re.compile(r"Failed to reconnect after 515")
 REFUSED_IN_LOG = re.compile(r"Got (\d{3})/.* connect failure")
 
 
 def in_log(line: str) -> Ending | None:
     """The library has no event for a login refused with 500 or 503, it just tries again, nor for
-    a disk it cannot write to; but it writes a line."""
+    a restart that WhatsApp asks for, nor for a disk it cannot write to; but it writes a line."""
     if DISK_IN_LOG.search(line):
         return FOLDER_UNUSABLE
+    if RESTART_IN_LOG.search(line):
+        return RESTART
     found = REFUSED_IN_LOG.search(line)
     return login_refused(int(found[1])) if found else None
 

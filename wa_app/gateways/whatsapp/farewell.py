@@ -64,8 +64,8 @@ class Farewell:
     def _hear_more(self, best: Ending) -> Ending:
         if best.says is Says.ALL:
             return best
-        # The library dials again at once after a lost connection, and cannot be told not to; this
-        # ends it. Events it has still come after that.
+        # Whatever was lost before the login, the library dials anew at once; this ends it. Events
+        # it has still come after that.
         _try_for(0, self._client.disconnect)
         deadline = time.monotonic() + LISTEN_FOR_MORE
         while best.says < Says.ALL:

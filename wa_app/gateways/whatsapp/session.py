@@ -148,8 +148,13 @@ class Session:
 
     # ---- connected
 
+    def on_logged_in(self, _: Any) -> None:
+        """Comes before the messages that waited, and well before `on_connected`."""
+        self._client.never_dial_again()
+
     def on_connected(self, _: Any) -> None:
-        if not self._opened:  # a silent restart by the library is nobody's business
+        self._client.never_dial_again()
+        if not self._opened:
             self._opened = True
             self._line.tell(Opened(*self._client.me()))
 

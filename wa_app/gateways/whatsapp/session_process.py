@@ -33,6 +33,9 @@ from wa_app.gateways.whatsapp.session_file import library_name
 
 T = TypeVar("T")
 
+NOWHERE = "http://127.0.0.1:0"
+"""A proxy that cannot be there: nobody can listen on port 0."""
+
 
 class Client:
     def __init__(self, session_file: Path, session: Session) -> None:
@@ -64,6 +67,7 @@ class Client:
         session = self._session
         return {
             events.PairStatusEv: session.on_pair_status,
+            events.OfflineSyncPreviewEv: session.on_logged_in,
             events.ConnectedEv: session.on_connected,
             events.MessageEv: session.on_message,
             events.ReceiptEv: session.on_receipt,
@@ -104,6 +108,14 @@ class Client:
 
     def is_connected(self) -> bool:
         return bool(self._client.is_connected)
+
+    def never_dial_again(self) -> None:
+        """The library dials anew at once when it loses its connection, and has no switch for that.
+        So it is given a way that leads nowhere, for any dial after the one that succeeded."""
+        try:
+            self._ask(lambda: self._client.set_proxy_address(NOWHERE, no_media=True))
+        except LibraryError as error:
+            note(f"the library may dial again: {error}")
 
     def disconnect(self) -> None:
         self._ask(self._client.disconnect)
