@@ -35,7 +35,7 @@ class Apart(FlaskClient):
     share what belongs to one request."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        return Context().run(super().open, *args, **kwargs)
+        return Context().run(super().open, *args, buffered=True, **kwargs)
 
 
 @pytest.fixture(autouse=True)
@@ -142,9 +142,8 @@ def heartbeat(ago: timedelta = timedelta(0)) -> Owner:
 def observe(connection: Connection, *, enabled: bool = True, **seen: Any) -> Connection:
     """Write the observed half, as the owner does."""
     connection.enabled = enabled
-    connection.observed = replace(
-        connection.observed, observed_version=connection.wanted_version, **seen
-    )
+    carried_out = {"observed_version": connection.wanted_version}
+    connection.observed = replace(connection.observed, **(carried_out | seen))
     db.session.commit()
     return connection
 

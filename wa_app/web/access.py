@@ -35,6 +35,8 @@ _CONNECTION_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 def load_user(cookie: str) -> User | None:
     """The user of a login cookie, `<id>.<session key>`. A deactivated one is returned, so that
     they can be told; for one who no longer exists the fact is remembered for `unauthorized`."""
+    if g.get("without_user"):  # an error page is drawn, and looking may be what failed
+        return None
     user_id, _, session_key = cookie.partition(".")
     user = db.session.get(User, int(user_id)) if user_id.isdecimal() else None
     if user is None or user.deleted_at is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from flask import Flask, flash, jsonify, redirect, render_template, request
+from flask import Flask, flash, g, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
@@ -188,11 +188,17 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _database_away(error: OperationalError) -> ResponseReturnValue:
     log.error("database away", error=str(error.orig))
-    db.session.rollback()
+    _let_go_of_the_database()
     return answer("unavailable", retry=RETRY_AFTER)
 
 
 def _our_fault(error: Exception) -> ResponseReturnValue:
     log.exception("request failed", method=request.method, path=request.path)
-    db.session.rollback()
+    _let_go_of_the_database()
     return answer("internal")
+
+
+def _let_go_of_the_database() -> None:
+    """The answer must not need what has just failed."""
+    g.without_user = True
+    db.session.rollback()

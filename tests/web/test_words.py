@@ -1,0 +1,204 @@
+"""Every state, hold, cause and code has words, and every page can say them in every language."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from tests.web.conftest import Person, observe
+from wa_app.domain import errors as domain_errors
+from wa_app.domain.closes import CLOSE_CODES, CloseClass, Reason
+from wa_app.domain.errors import Refused, WrongInput
+from wa_app.domain.messages import FailCause, MessageState
+from wa_app.domain.practice import FAULTS
+from wa_app.domain.states import Action, Channel, Hold, Status
+from wa_app.extensions import db
+from wa_app.models import Connection, ConnectionEvent, Owner, utc_now
+from wa_app.web import cards, errors, presentation, words
+from wa_app.web.presentation import LOCALES
+
+TABLES = [
+    (presentation.STATUS_LOOKS, Status),
+    (presentation.HOLD_LOOKS, Hold),
+    (presentation.HOLDS, Hold),
+    (cards.MAIN_BUTTONS, Action),
+    (cards.STOP_BUTTONS, Status),
+    (cards.EMPTY, Channel),
+    (words.CHANNELS, Channel),
+    (words.TABS, Channel),
+    (words.REASONS, Reason),
+    (words.CLOSE_CLASSES, CloseClass),
+    (words.FAULTS, FAULTS),
+    (words.MESSAGE_STATES, MessageState),
+    (words.FAIL_CAUSES, FailCause),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "members"), TABLES, ids=[str(getattr(kind, "__name__", "")) for _, kind in TABLES]
+)
+def test_every_member_has_a_row(table, members) -> None:
+    assert set(table) == set(members)
+
+
+def _refusals(kind: type[Refused] = Refused) -> Iterator[type[Refused]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _refusals(narrower)
+
+
+@pytest.mark.parametrize("kind", sorted(set(_refusals()), key=lambda kind: kind.__name__))
+def test_every_refusal_has_a_status_and_words(kind: type[Refused]) -> None:
+    assert 400 <= errors.ERRORS[kind.error].status < 500
+
+
+def test_every_problem_the_code_names_has_words(app: Flask) -> None:
+    import re
+    from pathlib import Path
+
+    root = Path(domain_errors.__file__).parent.parent
+    named = {
+        problem
+        for file in root.rglob("*.py")
+        for problem in re.findall(r"WrongInput\([^,()]+, \"(\w+)\"", file.read_text())
+    }
+    assert len(named) > 8
+    with app.test_request_context():
+        for problem in named:
+            assert problem in errors.PROBLEMS, problem
+            assert errors.sentence_of(WrongInput("anything", problem)).endswith(".")
+
+
+# ---- every state on every page
+
+STATES: list[tuple[Status, Hold | None, Reason | None]] = [
+    *((status, None, reason) for status in Status for reason in (None, Reason.CONNECTION_LOST)),
+    *((Status.DISCONNECTED, hold, cause) for hold, cause in itertools.product(Hold, Reason)),
+]
+
+
+@pytest.fixture
+def in_language(app: Flask, ana: Person, request: pytest.FixtureRequest) -> Person:
+    with ana.http.session_transaction() as session:
+        session["locale"] = request.param
+    return ana
+
+
+@pytest.mark.parametrize("in_language", LOCALES, indirect=True)
+@pytest.mark.parametrize("channel", Channel)
+def test_every_state_is_shown_in_every_language(
+    in_language: Person,
+    connection: Connection,
+    practice_connection: Connection,
+    owner: Owner,
+    channel: Channel,
+) -> None:
+    ana, shown = in_language, set()
+    here = practice_connection if channel is Channel.PRACTICE else connection
+    soon = utc_now() + timedelta(seconds=30)
+    for (status, hold, cause), linked, planned in itertools.product(
+        STATES, (False, True), (None, soon)
+    ):
+        if hold is not None and planned is not None and hold is not Hold.BANNED:
+            continue
+        observe(
+            here,
+            status=status,
+            hold=hold,
+            hold_cause=cause,
+            hold_until=planned,
+            has_credentials=linked,
+            next_attempt_at=planned if hold is None else None,
+            attempt=2,
+            last_code=408 if cause else None,
+            last_reason=cause,
+            status_since=soon,
+            qr_payload="2@x" if status is Status.QR_PENDING else None,
+            qr_expires_at=soon,
+            pairing_code="ABCD-EFGH" if status is Status.QR_PENDING and linked else None,
+        )
+        for part in ("card", "pairing"):
+            answer = ana.get(f"/live/{here.id}/{part}")
+            assert answer.status_code == 200, (status, hold, cause, part)
+            shown.add(answer.text)
+        if cause is Reason.UNREACHABLE or cause is None:
+            assert ana.get(f"/connections/{here.id}/pair").status_code == 200
+            assert ana.get(f"/api/whatsapp/status?connection={here.id}").json["message"]
+    assert len(shown) > len(Status) + len(Hold)
+
+
+@pytest.mark.parametrize(
+    ("hold", "cause", "linked", "words", "button"),
+    [
+        (Hold.CONFLICT, Reason.STREAM_REPLACED, True, "Another device took over", "reconnect"),
+        (Hold.LOGGED_OUT, Reason.LOGGED_OUT, False, "unlinked on the phone", "connect"),
+        (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE, True, "cannot be reached", "reconnect"),
+        (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE, False, "cannot be reached", "connect"),
+        (Hold.RETRIES_EXHAUSTED, Reason.PROCESS_DIED, True, "not be restored", "reconnect"),
+        (Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, False, "not scanned in time", "connect"),
+        (Hold.BANNED, Reason.BANNED, True, "blocked this number", None),
+        (Hold.CLIENT_OUTDATED, Reason.CLIENT_OUTDATED, True, "newer version", None),
+    ],
+)
+def test_each_trouble_comes_with_its_cause_and_a_button_that_helps(
+    ana: Person,
+    connection: Connection,
+    owner: Owner,
+    hold: Hold,
+    cause: Reason,
+    linked: bool,
+    words: str,
+    button: str | None,
+) -> None:
+    observe(connection, hold=hold, hold_cause=cause, has_credentials=linked, last_code=440)
+    page = ana.get("/").text
+    card = page.partition('id="live-card"')[2].partition("<details")[0]
+    assert words in card
+    assert ("btn-primary" in card) == (button is not None)
+    if button:
+        assert f'/connections/{connection.id}/{button}"' in card
+    assert "/help/codes#440" in card
+
+
+def test_every_event_is_told(ana: Person, connection: Connection) -> None:
+    for status, hold, reason in itertools.product(Status, (None, *Hold), (None, *Reason)):
+        event = ConnectionEvent(
+            connection_id=connection.id, status=status, hold=hold, reason=reason, code=408
+        )
+        db.session.add(event)
+    db.session.commit()
+    newest = ana.get("/api/whatsapp/events?limit=200").json["events"]
+    for before in range(newest[0]["id"] + 1, 0, -50):
+        assert ana.get(f"/history?before={before}").status_code == 200
+
+
+def test_the_help_page_is_drawn_from_the_table_of_codes(ana: Person) -> None:
+    page = ana.get("/help/codes").text
+    for code in CLOSE_CODES:
+        assert f'id="{code}"' in page
+    for kind in CloseClass:
+        assert f'data-testid="class-{kind}"' in page
+
+
+def test_every_fault_has_its_switch_and_its_words(
+    ana: Person, practice_connection: Connection
+) -> None:
+    page = ana.get("/practice").text
+    for kind in FAULTS:
+        assert f'data-testid="fault-{kind}"' in page
+        assert str(words.FAULTS[kind].title) in page
+
+
+def test_people_are_never_shouted_at_or_given_jargon() -> None:
+    from babel.messages.pofile import read_po
+
+    from tests.web.test_translations import PO
+
+    with PO.open("rb") as file:
+        for message in [one for one in read_po(file, locale="es") if one.id]:
+            for text in (str(message.id), str(message.string)):
+                assert "!" not in text
+                assert "¡" not in text
+                assert "socket" not in text.lower()
