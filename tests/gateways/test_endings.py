@@ -101,6 +101,7 @@ def test_a_ban_ends_when_whatsapp_says() -> None:
 def test_the_librarys_log_tells_what_no_event_does(line: str, close: Close | None) -> None:
     ending = endings.in_log(line)
     assert (ending and ending.close) == close
+    assert ending is None or ending.says is endings.Says.ALL
 
 
 @pytest.mark.parametrize(

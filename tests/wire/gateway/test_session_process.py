@@ -298,8 +298,10 @@ def test_a_refused_login_ends_with_its_close(
     desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone, failure: str, close: Close
 ) -> None:
     socket.close()
-    server.fault(failure, ana.device)
+    device = ana.device
+    server.fault(failure, device)
     assert desk.open(socket.name).wait_for_close() == close
+    assert len(server.journal.of("fault", device)) == 1, "the library has tried again by itself"
 
 
 def test_a_ban_tells_its_end(

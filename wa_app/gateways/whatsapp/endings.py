@@ -74,18 +74,19 @@ def stream_error(code: str) -> Ending:
 
 DISK_IN_LOG = re.compile(r"disk is full|readonly database|disk I/O error")
 RESTART_IN_LOG = re.compile(r"Failed to reconnect after 515")
-REFUSED_IN_LOG = re.compile(r"Got (\d{3})/.* connect failure")
+REFUSED_IN_LOG = re.compile(r"Got (5\d\d)/.* connect failure")
 
 
 def in_log(line: str) -> Ending | None:
     """The library has no event for a login refused with 500 or 503, it just tries again, nor for
-    a restart that WhatsApp asks for, nor for a disk it cannot write to; but it writes a line."""
+    a restart that WhatsApp asks for, nor for a disk it cannot write to; but it writes a line.
+    Nothing better follows, and whoever waited for it would see the library dial again."""
     if DISK_IN_LOG.search(line):
         return FOLDER_UNUSABLE
     if RESTART_IN_LOG.search(line):
         return RESTART
     found = REFUSED_IN_LOG.search(line)
-    return login_refused(int(found[1])) if found else None
+    return Ending(login_refused(int(found[1])).close) if found else None
 
 
 HTTP_STATUS = re.compile(r"expected handshake response status code 101 but got (\d{3})")
