@@ -50,6 +50,12 @@ def test_0_is_not_true(text: str, value: bool) -> None:
     assert config.load({"ENABLE_CONNECTION_MONITOR": text}).enable_connection_monitor is value
 
 
+def test_the_data_folder_is_found_from_wherever_the_command_is_run() -> None:
+    assert config.load({}).data_dir == config.ROOT / "instance"
+    assert config.load({"DATA_DIR": "/srv/vigia"}).data_dir == Path("/srv/vigia")
+    assert config.load({}).database == f"sqlite:///{config.ROOT}/instance/vigia.db"
+
+
 def test_an_empty_setting_is_its_default() -> None:
     assert config.load({"PORT": ""}).port == 8000
 

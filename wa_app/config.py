@@ -5,7 +5,7 @@ import secrets
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         messages=MessagePolicy(**_read(MessagePolicy, environ)),
     )
     _refuse_nonsense(settings)
-    return settings
+    return replace(settings, data_dir=ROOT / settings.data_dir.expanduser())
 
 
 def example() -> str:
