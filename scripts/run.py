@@ -29,7 +29,7 @@ def main() -> int:
     for command in (["db", "upgrade"], ["wa", "users", "first-admin"]):
         done = subprocess.run([BIN / "flask", *command], capture_output=True, text=True)
         if done.returncode:
-            return complain(done.stderr.strip().removeprefix("Error: "))
+            return complain(sentence_in(done.stderr))
     login = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     if os.fork() == 0:
         announce(f"http://{settings.host}:{settings.port}", login)
@@ -67,6 +67,12 @@ def answers(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def sentence_in(stderr: str) -> str:
+    """What a failed command said last; of a traceback, the exception."""
+    said = [line for line in stderr.strip().splitlines() if line[:1] not in {" ", "(", ""}]
+    return said[-1].removeprefix("Error: ") if said else "nobody said why."
 
 
 def say(*lines: str) -> None:
