@@ -136,9 +136,11 @@
         headers: { Accept: "text/html" },
       });
       setClock(answer);
-      show(await answer.text(), answer.url, form);
+      reachable(true);
+      show(await answer.text(), answer.redirected ? answer.url : location.href, form);
     } catch {
-      form.submit(); // let the browser say what is wrong
+      failures = 1; // the person waits for this one: tell at once; sending it again is theirs
+      reachable(false);
     } finally {
       rest.forEach((one) => (one.disabled = false));
       form.removeAttribute("aria-busy");
@@ -149,11 +151,12 @@
   function show(html, address, form) {
     const fresh = parse(html);
     if (form.hasAttribute("data-reset")) form.reset();
-    if (fresh.body.className !== document.body.className) return location.assign(address);
     if (address !== location.href) history.replaceState(null, "", address);
     document.title = fresh.title;
     for (const part of parts.values()) part.tag = null;
     merge(document.body, fresh.body);
+    for (const box of document.querySelectorAll("input[type=checkbox]"))
+      box.checked = box.defaultChecked; // as it is now, whatever was clicked
     settle();
     refreshAll();
   }
@@ -163,6 +166,11 @@
     if (form.method !== "post" || "plain" in form.dataset || event.defaultPrevented) return;
     event.preventDefault();
     if (form.getAttribute("aria-busy") !== "true") send(form, event.submitter);
+  });
+
+  // A switch acts when it is switched.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-at-once]")) event.target.form.requestSubmit();
   });
 
   // ---- dialogs

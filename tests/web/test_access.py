@@ -49,7 +49,11 @@ def address(cast: dict[str, User], connection: Connection) -> Callable[[str], st
     practice = connections.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
 
     def filled(rule: str) -> str:
-        hers = practice if any(word in rule for word in ("practice", "chat", "faults")) else None
+        hers = (
+            practice
+            if any(word in rule for word in ("practice", "chat", "faults", "state"))
+            else None
+        )
         path = rule.replace("<connection_id>", (hers or connection).id)
         path = path.replace("<int(max=2147483647):user_id>", str(cast["ana"].id))
         return path.partition("<")[0] + ("1" if "<" in path else "")

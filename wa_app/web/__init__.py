@@ -22,6 +22,8 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
+    # An answer that was on its way during a sign-out must not bring the old cookie back.
+    app.config["SESSION_REFRESH_EACH_REQUEST"] = False
     app.before_request(access.decide_who_calls)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -29,6 +29,13 @@ def tabs(connection_id: str) -> Response:
     return _fragment("live/tabs.html", card=current, tabs=tabs_of(me()))
 
 
+@bp.get("/state")
+@login_required
+def state(connection_id: str) -> Response:
+    connection = practice_connection_or_404(connection_id)
+    return _fragment("live/state.html", card=card_of(connection, connection.channel))
+
+
 @bp.get("/pairing")
 @login_required
 def pairing(connection_id: str) -> Response:
