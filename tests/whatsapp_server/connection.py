@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ class Connection:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._held: list[Node] = []
+        self._unread: deque[bytes] = deque()
+        self._reading = asyncio.Lock()
 
     def __str__(self) -> str:
         return str(self.device or self.line or f"connection {self.number}")
@@ -105,11 +108,16 @@ class Connection:
 
     async def _serve(self) -> None:
         while True:
-            frame = await self._frames.receive()
-            await self._flowing.wait()
-            node = decode(self._reads.open(frame))
-            log.debug("%s > %s", self, node)
-            await self._handle(node)
+            self._unread.append(await self._frames.receive())
+            await self._read_on()
+
+    async def _read_on(self) -> None:
+        """In order, and not while stalled; but that the client leaves is noticed even then."""
+        async with self._reading:
+            while self._unread and self._flowing.is_set():
+                node = decode(self._reads.open(self._unread.popleft()))
+                log.debug("%s > %s", self, node)
+                await self._handle(node)
 
     def _leave(self) -> None:
         for future in self._answers.values():
@@ -155,6 +163,7 @@ class Connection:
         held, self._held = self._held, []
         for node in held:
             self.send(node)
+        self.server.spawn(self._read_on())
 
     # --- pairing and login ---
 
