@@ -222,26 +222,33 @@ def wait_until(
 ) -> Connection:
     """The connection as soon as `seen` says so, or as it is after `seconds`. Reads afresh at each
     look, because another process may be the one that changes it."""
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
     while True:
         db.session.rollback()
         connection = db.session.get(Connection, connection_id, populate_existing=True)
         if connection is None:
             raise ConnectionNotFound
-        if seen(connection) or time.monotonic() >= deadline:
+        if seen(connection) or time.monotonic() >= started + seconds:
             return connection
-        time.sleep(0.05)
+        _rest(started)
 
 
 def wait_for_operation(operation_id: int, seconds: float) -> Operation:
     """The operation when it is done, or as it is after `seconds`."""
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
     while True:
         db.session.rollback()
         operation = db.session.get_one(Operation, operation_id, populate_existing=True)
-        if operation.state == "DONE" or time.monotonic() >= deadline:
+        if operation.state == "DONE" or time.monotonic() >= started + seconds:
             return operation
-        time.sleep(0.05)
+        _rest(started)
+
+
+def _rest(started: float) -> None:
+    """Between two looks: an eighth of the wait so far, so that what is quick is seen quickly and
+    what takes long costs few looks."""
+    waited = time.monotonic() - started
+    time.sleep(min(max(waited / 8, 0.01), 0.1))
 
 
 def set_bot(
