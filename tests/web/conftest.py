@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from jinja2 import FileSystemBytecodeCache
 from werkzeug.test import TestResponse
 
 from wa_app.domain.states import Channel
@@ -38,9 +40,16 @@ class Apart(FlaskClient):
         return Context().run(super().open, *args, buffered=True, **kwargs)
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates are compiled once, not once for each application."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture(autouse=True)
-def browsers(app: Flask) -> None:
+def browsers(app: Flask, compiled: FileSystemBytecodeCache) -> None:
     app.test_client_class = Apart
+    app.jinja_env.bytecode_cache = compiled
 
 
 @dataclass
@@ -51,8 +60,11 @@ class Person:
     user_id: int | None
 
     def token(self) -> str:
-        page = self.http.get("/login" if self.user_id is None else "/help/codes")
-        return page.text.partition('csrf-token" content="')[2].partition('"')[0]
+        """What the forms of this browser's pages carry."""
+        with self.http.session_transaction() as session:
+            secret = session.setdefault("csrf_token", "a secret of this session")
+        key = self.http.application.secret_key
+        return URLSafeTimedSerializer(key, salt="wtf-csrf-token").dumps(secret)
 
     def call(self, method: str, address: str, **kwargs: Any) -> TestResponse:
         headers = {"X-CSRFToken": self.token(), **kwargs.pop("headers", {})}

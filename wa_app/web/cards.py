@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import current_app
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.states import Action, Channel, Hold, Status
@@ -105,6 +106,15 @@ class Card:
     def dials_now(self) -> bool:
         """It waits out the backoff, and a click would save the wait."""
         return self.alive and self.countdown is not None and self.status is Status.CONNECTING
+
+    @property
+    def countdown_words(self) -> tuple[str, str]:
+        """What comes before the time, and before the seconds left."""
+        if self.connection is not None and self.connection.hold is not None:
+            return gettext("It ends at"), gettext("It ends in {n}")
+        if self.connection is not None and self.connection.attempt:
+            return gettext("at"), gettext("in {n}")  # after "Attempt 2 of 5"
+        return gettext("Next attempt at"), gettext("Next attempt in {n}")
 
     @property
     def small_print(self) -> str | None:
