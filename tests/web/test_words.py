@@ -16,13 +16,13 @@ from wa_app.domain.practice import FAULTS
 from wa_app.domain.states import Action, Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Owner, utc_now
-from wa_app.web import cards, errors, presentation, words
+from wa_app.web import cards, errors, explanations, presentation, words
 from wa_app.web.presentation import LOCALES
 
 TABLES = [
     (presentation.STATUS_LOOKS, Status),
     (presentation.HOLD_LOOKS, Hold),
-    (presentation.HOLDS, Hold),
+    (explanations.HOLDS, Hold),
     (cards.MAIN_BUTTONS, Action),
     (cards.STOP_BUTTONS, Status),
     (cards.EMPTY, Channel),

@@ -14,9 +14,9 @@ from wa_app.models import Connection, ConnectionEvent, User
 from wa_app.services import connections
 from wa_app.web import times
 from wa_app.web.access import practice_offered
+from wa_app.web.explanations import Explanation
 from wa_app.web.presentation import (
     QR_TOTAL,
-    Explanation,
     Look,
     explain,
     is_under_way,
@@ -110,7 +110,7 @@ class Card:
     @property
     def countdown_words(self) -> tuple[str, str]:
         """What comes before the time, and before the seconds left."""
-        if self.connection is not None and self.connection.hold is not None:
+        if self.status in (Status.CONNECTED, Status.DISCONNECTED):  # limited, or blocked
             return gettext("It ends at"), gettext("It ends in {n}")
         if self.connection is not None and self.connection.attempt:
             return gettext("at"), gettext("in {n}")  # after "Attempt 2 of 5"
@@ -146,7 +146,7 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
         alive=alive,
         button=None if status is Status.QR_PENDING else MAIN_BUTTONS[explanation.action],
         stop=STOP_BUTTONS[status],
-        countdown=_countdown(connection) if alive else None,
+        countdown=_countdown(connection, now) if alive else None,
         every=FAST if connection is not None and _moves(connection, status) else SLOW,
         lately=connections.history(connection, before=None, limit=LATELY) if connection else [],
         cleanup=connections.last_cleanup(connection) if connection else [],
@@ -172,12 +172,15 @@ def _moves(connection: Connection, status: Status) -> bool:
     return status in (Status.CONNECTING, Status.QR_PENDING) or is_under_way(connection)
 
 
-def _countdown(connection: Connection | None) -> datetime | None:
+def _countdown(connection: Connection | None, now: datetime) -> datetime | None:
     """When something happens by itself."""
     if connection is None:
         return None
     if connection.hold is Hold.BANNED:
         return connection.hold_until
+    if connection.status is Status.CONNECTED:
+        limited = connection.restricted_until
+        return limited if limited is not None and limited > now else None
     return connection.next_attempt_at
 
 

@@ -32,9 +32,15 @@ def _zone_named(name: str) -> tzinfo:
         return ZoneInfo("UTC")
 
 
+def _zone_told() -> str:
+    """Without the script nobody knows the browser's zone; then the time says which it is in."""
+    return "" if "tz" in request.cookies else " UTC"
+
+
 def clock(at: datetime, *, seconds: bool = False) -> str:
     """`14:05`"""
-    return format_time(at, "HH:mm:ss" if seconds else "HH:mm", tzinfo=zone(), locale=get_locale())
+    text = format_time(at, "HH:mm:ss" if seconds else "HH:mm", tzinfo=zone(), locale=get_locale())
+    return text + _zone_told()
 
 
 def moment(at: datetime) -> str:
@@ -43,7 +49,7 @@ def moment(at: datetime) -> str:
     if local.date() == today.date():
         return clock(at)
     pattern = "d MMM, HH:mm" if local.year == today.year else "d MMM y, HH:mm"
-    return format_datetime(at, pattern, tzinfo=zone(), locale=get_locale())
+    return format_datetime(at, pattern, tzinfo=zone(), locale=get_locale()) + _zone_told()
 
 
 def since(at: datetime) -> str:
