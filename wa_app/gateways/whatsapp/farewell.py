@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 LISTEN_FOR_MORE = 0.5
 DISCONNECT_PATIENCE = 1.0
 UNLINK_PATIENCE = 3.0
-QUIET = 0.1
-"""No event for so long after disconnecting: nothing more is on its way to us."""
+QUIET = 0.2
+"""No event for so long after disconnecting: nothing more is on its way to us. The library needs a
+moment to decrypt a message, and what it has decrypted it cannot decrypt again."""
 ROW_GONE_PATIENCE = 0.5
 
 
@@ -78,8 +79,9 @@ class Farewell:
 
     def _let_events_arrive(self) -> None:
         """Messages on their way to us count as delivered to WhatsApp already."""
-        deadline = time.monotonic() + DISCONNECT_PATIENCE
-        while time.monotonic() < min(deadline, self._client.last_event_at + QUIET):
+        began = time.monotonic()
+        deadline = began + DISCONNECT_PATIENCE
+        while time.monotonic() < min(deadline, max(began, self._client.last_event_at) + QUIET):
             time.sleep(QUIET / 4)
         self._client.in_handler.acquire(timeout=DISCONNECT_PATIENCE)
 

@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ from wa_app.gateways.whatsapp.identity import Identity
 from wa_app.gateways.whatsapp.launch import (
     IGNORED,
     MAX_REQUEST,
+    WITHOUT_WORKER,
     Ended,
     Kill,
     Report,
@@ -103,6 +105,11 @@ class Forkserver:
             self._worker.send(pickle.dumps(report))
 
     def _end_all(self) -> None:
+        """They know, and are given time to store what they have in hand."""
+        deadline = time.monotonic() + WITHOUT_WORKER
+        while self._tickets and time.monotonic() < deadline:
+            time.sleep(0.02)
+            self._reap(os.WNOHANG)
         for pid in self._tickets:
             os.kill(pid, signal.SIGKILL)
         self._reap(0)

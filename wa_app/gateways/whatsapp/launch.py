@@ -12,6 +12,9 @@ from wa_app.gateways.whatsapp.identity import Identity
 
 MAX_REQUEST = 1 << 16
 
+WITHOUT_WORKER = 1.0
+"""Seconds a session process may live on when the worker has gone, to store what it has in hand."""
+
 IGNORED = (
     signal.SIGTERM,
     signal.SIGINT,

@@ -3,14 +3,16 @@
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from wa_app.domain.closes import Close
-from wa_app.domain.wire import Closed, Command, News
-from wa_app.gateways.whatsapp.launch import FolderInUse
+from wa_app.domain.wire import Closed, Command, End, News
+from wa_app.gateways.whatsapp.launch import WITHOUT_WORKER, FolderInUse
 
 
 def note(line: str) -> None:
@@ -27,7 +29,8 @@ def die(error: BaseException) -> NoReturn:
 
 class Line:
     """`obey` is called with every command, in a thread that does nothing else, and must return at
-    once: the same thread notices that the worker has gone, and then ends this process."""
+    once: the same thread notices that the worker has gone, and then sees that this process ends.
+    News of which nobody hears any more are dropped; messages among them are in the spool."""
 
     def __init__(self, pipe: Connection, obey: Callable[[Command], None]) -> None:
         self._pipe = pipe
@@ -42,20 +45,25 @@ class Line:
             try:
                 command = self._pipe.recv()
             except (EOFError, OSError):
-                os._exit(0)
+                break
             except Exception as error:
                 die(error)
-            try:
-                self.obey(command)
-            except Exception as error:
-                die(error)
+            self._obey(command)
+        # Not in an instant: a message that the library has just decrypted cannot be decrypted
+        # again, so it has to get into the spool.
+        self._obey(End())
+        time.sleep(WITHOUT_WORKER)
+        os._exit(0)
+
+    def _obey(self, command: Command) -> None:
+        try:
+            self.obey(command)
+        except Exception as error:
+            die(error)
 
     def tell(self, news: News | FolderInUse) -> None:
-        with self._lock:
-            try:
-                self._pipe.send(news)
-            except OSError:
-                os._exit(0)
+        with self._lock, suppress(OSError):
+            self._pipe.send(news)
 
     def end(self, close: Close) -> NoReturn:
         """The last news, and the end: not by returning, for the library may hang in any thread."""
