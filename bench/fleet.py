@@ -166,7 +166,7 @@ def restart(count: int) -> list[Line]:
         )
     return [
         compared(f"Start of the product until all {size} are connected again", starts, raw_starts),
-        alone("Stop of the product before", stops[1:]),
+        alone(f"Stop of the product with {size} connections", stops[1:]),
     ]
 
 
