@@ -6,7 +6,8 @@ import pytest
 
 from tests.services.world import World
 from wa_app.domain.messages import Author, FailCause, MessageState
-from wa_app.domain.wire import SendFailed, SendFailure
+from wa_app.domain.states import Status
+from wa_app.domain.wire import Incoming, SendFailed, SendFailure
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message
 from wa_app.services import connections, outbox
@@ -200,3 +201,22 @@ def test_nothing_is_sent_under_a_hold(world: World) -> None:
     message_id = send(world, "uno")
     world.advance(600)
     assert message(world, message_id).state is MessageState.PENDING
+
+
+def test_a_flood_of_messages_holds_up_no_request(world: World) -> None:
+    world.link()
+    texts = (incoming(f"text {number}", world) for number in range(300))
+
+    def another_arrives() -> None:
+        if world.connection.status is not Status.DISCONNECTED:
+            world.manager.post(world.connection_id, 1, next(texts))
+
+    world.manager._on_message = another_arrives
+    another_arrives()
+    world.ask(connections.disconnect)
+    assert len(world.messages()) < 200
+
+
+def incoming(text: str, world: World) -> Incoming:
+    customer = "34600111222@s.whatsapp.net"
+    return Incoming(text, customer, customer, "Luis", "text", text, world.now, False, False, 0)

@@ -50,6 +50,8 @@ from wa_app.services.turns import Turns
 
 log = structlog.get_logger()
 
+NEWS_A_TURN = 50
+
 RETRY_AFTER_TROUBLE = timedelta(seconds=2)
 GIVE_UP_AFTER = 30
 """Failures in a row, about a minute, after which one piece of news is given up."""
@@ -187,7 +189,10 @@ class Manager:
     # ---- news
 
     def _take_news(self, entry: Entry) -> None:
-        while entry.news and not self._turns.stopping:
+        """So much at a time, so that a flood of messages holds up no request and no timer."""
+        for _ in range(NEWS_A_TURN):
+            if not entry.news or self._turns.stopping:
+                return
             socket_id, news = entry.news[0]
             if entry.failures < GIVE_UP_AFTER:
                 self._handle(entry, socket_id, news)
@@ -195,6 +200,7 @@ class Manager:
                 log.error("news dropped", connection=entry.connection_id, kind=type(news).__name__)
                 entry.failures = 0
             entry.news.popleft()
+        self._turns.ask(entry.connection_id)
 
     def _handle(self, entry: Entry, socket_id: int, news: News) -> None:
         match news:
