@@ -64,6 +64,7 @@
 
   // ---- fetching
 
+  let eager = 0; // until when a person's action may still show an effect: look more often
   const parts = new Map(); // data-live → { tag, due, busy, failures }
 
   function refreshAll() {
@@ -76,7 +77,7 @@
     const now = performance.now();
     for (const element of document.querySelectorAll("[data-live]")) {
       const address = element.dataset.live;
-      const every = Number(element.dataset.every);
+      const every = now < eager ? Math.min(1000, Number(element.dataset.every)) : Number(element.dataset.every);
       let part = parts.get(address);
       if (!part) parts.set(address, (part = { tag: null, due: now + every, busy: false }));
       part.due = Math.min(part.due, now + every);
@@ -125,6 +126,7 @@
 
   async function send(form, button) {
     actions += 1;
+    eager = performance.now() + 8000;
     const body = new FormData(form, button);
     const rest = [...form.querySelectorAll("button")];
     form.setAttribute("aria-busy", "true");

@@ -7,12 +7,13 @@ from wa_app.services import connections
 from wa_app.web.presentation import is_under_way, owner_is_alive
 from wa_app.web.times import now
 
-SECONDS = 1.0
+SECONDS = 0.6
+"""Within a second of the click the page has to say what is going on."""
 
 
 def settled(connection: Connection, seen: Callable[[Connection], bool] | None = None) -> Connection:
-    """The connection as soon as the owner has come to the request (or `seen` says so), after a
-    second at most. Without an owner there is nothing to wait for."""
+    """The connection as soon as the owner has come to the request (or `seen` says so), after that
+    time at most. Without an owner there is nothing to wait for."""
     if not owner_is_alive(connections.owner(), now()):
         return connection
     carried_out = seen or (lambda looked_at: not is_under_way(looked_at))
