@@ -1,6 +1,8 @@
 """How gunicorn serves Vigía: one worker, which owns the sessions, with threads for the requests."""
 
+import signal
 import sys
+import threading
 
 from wa_app.config import SettingError, load
 
@@ -14,7 +16,7 @@ bind = f"{_settings.host}:{_settings.port}"
 workers = 1  # never more: a second one would only stand by
 worker_class = "gthread"
 threads = 32  # a connect may wait 15 s for its QR without holding up anybody else
-graceful_timeout = 3  # with the sessions' own grace, everything has ended within 10 s
+graceful_timeout = 8  # for requests and sessions alike; then the worker is killed
 timeout = 60
 control_socket_disable = True  # nobody needs a second way in
 umask = 0o077  # everything in the data folder is for us alone
@@ -29,6 +31,16 @@ def post_worker_init(worker):
 
     worker.runtime = create_runtime(worker.wsgi)
     worker.runtime.start()
+    # The sessions end while the last requests do, not after them. And every signal is the same
+    # orderly end: gunicorn's own answer to Ctrl-C would break off the one that is under way.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda *_: begin_to_end(worker))
+
+
+def begin_to_end(worker):
+    if worker.alive:
+        worker.handle_exit(signal.SIGTERM, None)
+        threading.Thread(target=worker.runtime.stop, name="stop").start()
 
 
 def worker_exit(server, worker):

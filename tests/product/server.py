@@ -115,7 +115,7 @@ class Server:
 
     def wait_until_nothing_runs(self, timeout: float = PATIENCE) -> None:
         if self._popen is not None:
-            self._popen.poll()  # reaps it
+            wait_until(lambda: self._running.poll() is not None, "end of the master", timeout)
         wait_until(lambda: not self.processes(), f"end of {self.processes()}", timeout)
 
     def clean_up(self) -> None:

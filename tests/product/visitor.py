@@ -47,7 +47,13 @@ class Visitor:
 
     def ask(self, method: str, path: str, body: Document | None = None, **query: str) -> Document:
         """What the API answers, if it says yes."""
-        answer = self.http.request(method, path, json=body, params=query)
+        try:
+            answer = self.http.request(method, path, json=body, params=query)
+        except httpx.TransportError:
+            if method != "GET":
+                raise
+            # The worker was killed meanwhile; a browser, too, reads again.
+            answer = self.http.request(method, path, json=body, params=query)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return dict(answer.json())
 

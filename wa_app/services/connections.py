@@ -228,7 +228,7 @@ def wait_until(
         connection = db.session.get(Connection, connection_id, populate_existing=True)
         if connection is None:
             raise ConnectionNotFound
-        if seen(connection) or time.monotonic() >= started + seconds:
+        if seen(connection) or _waited_enough(started, seconds):
             return connection
         _rest(started)
 
@@ -239,9 +239,16 @@ def wait_for_operation(operation_id: int, seconds: float) -> Operation:
     while True:
         db.session.rollback()
         operation = db.session.get_one(Operation, operation_id, populate_existing=True)
-        if operation.state == "DONE" or time.monotonic() >= started + seconds:
+        if operation.state == "DONE" or _waited_enough(started, seconds):
             return operation
         _rest(started)
+
+
+def _waited_enough(started: float, seconds: float) -> bool:
+    """Or the service is being stopped: nobody here will see it change any more."""
+    runtime = current_app.extensions.get("runtime")
+    is_stopping = runtime is not None and runtime.is_stopping
+    return is_stopping or time.monotonic() >= started + seconds
 
 
 def _rest(started: float) -> None:

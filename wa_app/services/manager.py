@@ -163,6 +163,10 @@ class Manager:
             for connection_id in db.session.scalars(unseen).all():
                 self.wake(connection_id)
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._turns.stopping
+
     def stop(self) -> None:
         """Finish what is under way and begin nothing more; the gateways are stopped by others."""
         self._turns.stop()

@@ -58,6 +58,8 @@ class Runtime:
         self._lock = ownership.OwnerLock(self._settings.data_dir)
         self._since = clock()
         self._stop = threading.Event()
+        self._ending = threading.Lock()
+        self._ended = False
         self._owned = threading.Event()
         self._messages = threading.Event()
         self._scheduler = BackgroundScheduler(
@@ -112,9 +114,19 @@ class Runtime:
         if self.is_owner:
             self._manager.wake(connection_id)
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Close every socket, write the last heartbeat, free the lock. The rows stay as they
-        are: whoever starts next brings every number back."""
+        are: whoever starts next brings every number back. Who asks again waits for the end."""
+        with self._ending:
+            if not self._ended:
+                self._ended = True
+                self._end()
+
+    def _end(self) -> None:
         self._stop.set()
         self._messages.set()
         for thread in self._threads:
