@@ -27,7 +27,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config.from_mapping(_flask_config(settings))
     _bind_extensions(app)
     web.register(app)
-    cli.register(app)
+    cli.register(app, create_runtime)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

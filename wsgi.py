@@ -1,4 +1,4 @@
-"""The application object for gunicorn. It starts nothing: `gunicorn.conf.py` does, after the fork."""
+"""The application object for gunicorn. It starts nothing; `gunicorn.conf.py` does that."""
 
 from app import create_app
 

@@ -13,6 +13,7 @@ from wa_app.domain.errors import NotFound, Refused
 from wa_app.models import Connection, utc_now
 from wa_app.services import accounts, connections, ownership
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.runtime import Runtime
 from wa_app.web import presentation
 from wa_app.web.errors import sentence_of
 
@@ -23,7 +24,9 @@ wa.add_command(users)
 CARRIED_OUT = 15.0  # seconds to wait for the owner
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, create_runtime: Callable[[Flask], Runtime]) -> None:
+    """`create_runtime` serves commands that have to do the owner's work themselves."""
+    app.extensions["create_runtime"] = create_runtime
     app.cli.add_command(wa)
 
 
@@ -163,9 +166,8 @@ def _somebody_owning() -> Iterator[None]:
     if ownership.is_alive(connections.owner(), utc_now(), stale_after):
         yield
         return
-    from app import create_runtime  # `app` imports this module
-
-    runtime = create_runtime(current_app._get_current_object())  # type: ignore[attr-defined]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    runtime = app.extensions["create_runtime"](app)
     runtime.start()
     try:
         runtime.wait_until_owner(CARRIED_OUT)

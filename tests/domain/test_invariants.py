@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from wa_app.config import Settings
 from wa_app.domain.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.connection import Observed, Wanted, request, wipe_pending
+from wa_app.domain.monitor import lifted, may_lift, monitor_verdict
 from wa_app.domain.policy import Policy
 from wa_app.domain.session import (
     CloseSocket,
@@ -25,9 +26,6 @@ from wa_app.domain.session import (
     after_news,
     after_wipe,
     due_at,
-    lifted,
-    may_lift,
-    monitor_verdict,
     next_step,
     resume,
 )

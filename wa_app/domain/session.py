@@ -7,7 +7,18 @@ a step to take. The manager takes the steps; nothing here knows how.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from wa_app.domain.closes import OUTAGE_REASONS, Close, CloseClass, Reason, classify
+from wa_app.domain.changes import (
+    forget_trouble,
+    give_up,
+    go_down,
+    in_status,
+    put_on_hold,
+    show_pairing,
+    start_dial,
+    without_hold,
+    without_pairing,
+)
+from wa_app.domain.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.connection import Observed, Wanted, wipe_pending
 from wa_app.domain.policy import Policy
 from wa_app.domain.states import Hold, Status
@@ -77,15 +88,15 @@ def _rest(wanted: Wanted, observed: Observed, socket_open: bool, now: datetime) 
     """Towards no socket and none planned."""
     new = wanted.wanted_version > observed.observed_version
     if new:
-        resting = _forget_trouble(observed, wanted)
+        resting = forget_trouble(observed, wanted)
     else:
         # Switched off without a request: the user was deactivated. Holds and counters stay.
         resting = replace(observed, next_attempt_at=None)
     reason = Reason.REQUESTED if new else Reason.USER_INACTIVE
     if socket_open:
-        return CloseSocket(_down(resting, Close(None, reason), now))
+        return CloseSocket(go_down(resting, Close(None, reason), now))
     if observed.status is not Status.DISCONNECTED:
-        return Settle(_down(resting, Close(None, reason), now))
+        return Settle(go_down(resting, Close(None, reason), now))
     return Settle(resting) if resting != observed else None
 
 
@@ -95,7 +106,7 @@ def _watch(
     """While a socket is open or opening: reopen it if asked, and mind its time limits."""
     if wanted.reopen_version > observed.socket_version:
         # The version stays open: with the socket gone, the next look forgets the trouble and dials.
-        return CloseSocket(_down(observed, Close(None, Reason.REQUESTED), now))
+        return CloseSocket(go_down(observed, Close(None, Reason.REQUESTED), now))
     overdue = _overdue(observed, now, policy)
     if overdue is not None:
         lost = after_close(observed, overdue, now=now, jitter=jitter, policy=policy)
@@ -109,16 +120,16 @@ def _watch(
 def _dial_if_due(wanted: Wanted, observed: Observed, now: datetime, library: str) -> Step | None:
     """The only place that decides to open a socket."""
     if wanted.wanted_version > observed.observed_version:
-        return DialNow(_dialled(_forget_trouble(observed, wanted), wanted, now))
+        return DialNow(start_dial(forget_trouble(observed, wanted), wanted, now))
     if observed.hold is not None:
         over = _hold_is_over(observed, now, library)
-        return DialNow(_dialled(_without_hold(observed), wanted, now)) if over else None
+        return DialNow(start_dial(without_hold(observed), wanted, now)) if over else None
     if observed.next_attempt_at is not None:
         due = observed.next_attempt_at <= now
-        return DialNow(_dialled(observed, wanted, now)) if due else None
+        return DialNow(start_dial(observed, wanted, now)) if due else None
     if observed.has_credentials or observed.status is not Status.DISCONNECTED:
         return None  # the monitor's turn, after the cooldown
-    return Settle(_hold(observed, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now))
+    return Settle(put_on_hold(observed, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now))
 
 
 def _overdue(observed: Observed, now: datetime, policy: Policy) -> Close | None:
@@ -169,12 +180,12 @@ def after_news(
         return None
     match news:
         case Qr(payload, expires_at, number):
-            pairing = _pairing(observed, now)
+            pairing = show_pairing(observed, now)
             return replace(pairing, qr_payload=payload, qr_expires_at=expires_at, qr_number=number)
         case PairingCode(code):
-            return replace(_pairing(observed, now), pairing_code=code)
+            return replace(show_pairing(observed, now), pairing_code=code)
         case Paired(phone):
-            opening = _status(_without_pairing(observed), Status.CONNECTING, now)
+            opening = in_status(without_pairing(observed), Status.CONNECTING, now)
             return replace(
                 opening,
                 opening_since=now,  # the library now logs in for the first time
@@ -183,7 +194,7 @@ def after_news(
                 phone=phone,
             )
         case Opened(phone, push_name):
-            up = _status(_without_pairing(observed), Status.CONNECTED, now)
+            up = in_status(without_pairing(observed), Status.CONNECTED, now)
             return replace(
                 up,
                 opening_since=None,
@@ -212,25 +223,25 @@ def after_close(
     """The observed half after a socket ended by itself: a hold, or the next attempt."""
     if is_stable(observed, now, policy):
         observed = replace(observed, attempt=0, monitor_attempt=0, lifts=0)
-    down = _down(observed, close, now)
+    down = go_down(observed, close, now)
     match classify(close):
         case CloseClass.CONFLICT:
             # Dialling again would throw out whoever took the session, and they us.
-            return _hold(down, Hold.CONFLICT, close.reason, now)
+            return put_on_hold(down, Hold.CONFLICT, close.reason, now)
         case CloseClass.LOGGED_OUT:
             gone = replace(down, has_credentials=False)
-            return _hold(gone, Hold.LOGGED_OUT, close.reason, now)
+            return put_on_hold(gone, Hold.LOGGED_OUT, close.reason, now)
         case CloseClass.OUTDATED:
-            held = _hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
+            held = put_on_hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
             return replace(held, hold_library=library)
         case CloseClass.BANNED:
-            held = _hold(down, Hold.BANNED, close.reason, now)
+            held = put_on_hold(down, Hold.BANNED, close.reason, now)
             return replace(held, hold_until=close.until)
         case CloseClass.CORRUPT:
             gone = replace(down, has_credentials=False)
-            return _hold(gone, Hold.CREDENTIALS_CORRUPT, close.reason, now)
+            return put_on_hold(gone, Hold.CREDENTIALS_CORRUPT, close.reason, now)
         case CloseClass.PAIRING_EXPIRED:
-            return _hold(down, Hold.PAIRING_EXPIRED, close.reason, now)
+            return put_on_hold(down, Hold.PAIRING_EXPIRED, close.reason, now)
         case CloseClass.TRANSIENT | CloseClass.EXPECTED:
             return _retry(down, close.reason, now, jitter, policy)
 
@@ -239,19 +250,13 @@ def _retry(
     down: Observed, reason: Reason, now: datetime, jitter: float, policy: Policy
 ) -> Observed:
     if down.attempt >= policy.reconnect_max_attempts:
-        return exhausted(down, reason, now, policy)
+        return give_up(down, reason, now, policy)
     attempt = down.attempt + 1
     return replace(
-        _status(down, Status.CONNECTING, now),
+        in_status(down, Status.CONNECTING, now),
         attempt=attempt,
         next_attempt_at=now + policy.delay(attempt, jitter),
     )
-
-
-def exhausted(down: Observed, reason: Reason | None, now: datetime, policy: Policy) -> Observed:
-    held = _hold(down, Hold.RETRIES_EXHAUSTED, reason or Reason.CONNECTION_LOST, now)
-    wait = policy.lift_delay(down.lifts)
-    return replace(held, hold_until=now + wait if wait else None)
 
 
 # ---- wiping
@@ -267,7 +272,7 @@ def after_wipe(observed: Observed, version: int, now: datetime, *, folder_gone: 
     )
     if folder_gone:
         return clean
-    return _hold(clean, Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED, now)
+    return put_on_hold(clean, Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED, now)
 
 
 # ---- start
@@ -292,79 +297,19 @@ def resume(
         return observed
     stop = Close(None, Reason.SERVICE_STOPPED)
     if not wanted.enabled or wipe_pending(wanted, observed):
-        return _down(observed, stop, now)
+        return go_down(observed, stop, now)
     if has_credentials and is_stable(observed, stopped_at, policy):
-        down = replace(_down(observed, stop, now), attempt=0, monitor_attempt=0, lifts=0)
-        return replace(_status(down, Status.CONNECTING, now), next_attempt_at=now + spread)
-    down = _down(observed, stop, now)
+        down = replace(go_down(observed, stop, now), attempt=0, monitor_attempt=0, lifts=0)
+        return replace(in_status(down, Status.CONNECTING, now), next_attempt_at=now + spread)
+    down = go_down(observed, stop, now)
     started = observed.pairing_started_at
     if not has_credentials and started is not None and now - started >= policy.pairing_window:
-        return _hold(down, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now)
+        return put_on_hold(down, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now)
     # Not proven stable: a server that crashes in a loop must not outrun the table.
     return _retry(down, Reason.SERVICE_STOPPED, now, jitter, policy)
 
 
-# ---- the parts the changes are made of
-
-
-def _status(observed: Observed, status: Status, now: datetime) -> Observed:
-    since = observed.status_since if observed.status is status else now
-    return replace(observed, status=status, status_since=since)
-
-
-def _without_pairing(observed: Observed) -> Observed:
-    return replace(observed, qr_payload=None, qr_expires_at=None, qr_number=None, pairing_code=None)
-
-
-def _without_hold(observed: Observed) -> Observed:
-    return replace(observed, hold=None, hold_cause=None, hold_until=None, hold_library=None)
-
-
-def _pairing(observed: Observed, now: datetime) -> Observed:
-    waiting = _status(observed, Status.QR_PENDING, now)
-    started = observed.pairing_started_at or now
-    return replace(waiting, opening_since=None, pairing_started_at=started)
-
-
-def _down(observed: Observed, close: Close, now: datetime) -> Observed:
-    """No socket and none planned; why is kept. Credentials as the close tells, if it does."""
-    known = close.has_credentials
-    return replace(
-        _status(_without_pairing(observed), Status.DISCONNECTED, now),
-        opening_since=None,
-        next_attempt_at=None,
-        last_disconnect_at=now,
-        last_code=close.code,
-        last_reason=close.reason,
-        has_credentials=observed.has_credentials if known is None else known,
-    )
-
-
-def _hold(down: Observed, hold: Hold, cause: Reason, now: datetime) -> Observed:
-    held = _status(down, Status.DISCONNECTED, now)
-    return replace(held, hold=hold, hold_cause=cause, hold_until=None, next_attempt_at=None)
-
-
-def _forget_trouble(observed: Observed, wanted: Wanted) -> Observed:
-    """A person asked: hold, counters and timers of what was before mean nothing any more."""
-    return replace(
-        _without_hold(observed),
-        attempt=0,
-        monitor_attempt=0,
-        lifts=0,
-        next_attempt_at=None,
-        pairing_started_at=None,
-        observed_version=wanted.wanted_version,
-    )
-
-
-def _dialled(observed: Observed, wanted: Wanted, now: datetime) -> Observed:
-    return replace(
-        _status(_without_pairing(observed), Status.CONNECTING, now),
-        opening_since=now,
-        next_attempt_at=None,
-        socket_version=wanted.wanted_version,
-    )
+# ---- time
 
 
 def due_at(observed: Observed, policy: Policy) -> datetime | None:
@@ -381,65 +326,3 @@ def due_at(observed: Observed, policy: Policy) -> datetime | None:
     if observed.status is Status.CONNECTED and observed.connected_at is not None and counting:
         return observed.connected_at + policy.stable_after
     return None
-
-
-# ---- the monitor
-
-
-def monitor_verdict(
-    wanted: Wanted,
-    observed: Observed,
-    *,
-    alive_at: datetime | None,
-    now: datetime,
-    jitter: float,
-    policy: Policy,
-    reconnects: bool = True,
-) -> Observed | None:
-    """What the 30 s health monitor changes; None: leave it alone. `alive_at` is the last sign of
-    life of the session process, None when there is no socket; `reconnects` is false where
-    `ENABLE_CONNECTION_MONITOR` is."""
-    if not wanted.enabled or observed.hold is not None:
-        return None
-    match observed.status:
-        case Status.CONNECTED:
-            if alive_at is not None and now - alive_at < policy.silent_after:
-                return None
-            lost = Close(408, Reason.KEEPALIVE_TIMEOUT)
-            return after_close(observed, lost, now=now, jitter=jitter, policy=policy)
-        case Status.DISCONNECTED if observed.has_credentials and reconnects:
-            return _reconnect_after_cooldown(observed, now, policy)
-    return None
-
-
-def _reconnect_after_cooldown(observed: Observed, now: datetime, policy: Policy) -> Observed | None:
-    since = observed.status_since
-    if since is not None and now - since < policy.reconnect_cooldown:
-        return None
-    if observed.monitor_attempt >= policy.monitor_max_attempts:
-        return exhausted(observed, observed.last_reason, now, policy)
-    return replace(
-        _status(observed, Status.CONNECTING, now),
-        monitor_attempt=observed.monitor_attempt + 1,
-        next_attempt_at=now,
-    )
-
-
-def may_lift(observed: Observed, now: datetime) -> bool:
-    """Whether an outage ending would end this hold."""
-    return (
-        observed.hold is Hold.RETRIES_EXHAUSTED
-        and observed.has_credentials
-        and observed.hold_cause in OUTAGE_REASONS
-        and (observed.hold_until is None or observed.hold_until <= now)
-    )
-
-
-def lifted(observed: Observed, *, now: datetime, spread: timedelta) -> Observed:
-    """WhatsApp can be reached again: attempts from 0, at once but not all in the same instant."""
-    return replace(
-        _status(_without_hold(observed), Status.CONNECTING, now),
-        attempt=0,
-        lifts=observed.lifts + 1,
-        next_attempt_at=now + spread,
-    )

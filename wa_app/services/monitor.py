@@ -15,7 +15,8 @@ from sqlalchemy import Row, Select, select
 
 from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.session import due_at, lifted, may_lift, monitor_verdict
+from wa_app.domain.monitor import lifted, may_lift, monitor_verdict
+from wa_app.domain.session import due_at
 from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateway

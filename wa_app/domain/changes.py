@@ -1,0 +1,75 @@
+"""What the changes of an observed half are made of; the rules that combine them are next door."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from wa_app.domain.closes import Close, Reason
+from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.policy import Policy
+from wa_app.domain.states import Hold, Status
+
+
+def in_status(observed: Observed, status: Status, now: datetime) -> Observed:
+    since = observed.status_since if observed.status is status else now
+    return replace(observed, status=status, status_since=since)
+
+
+def without_pairing(observed: Observed) -> Observed:
+    return replace(observed, qr_payload=None, qr_expires_at=None, qr_number=None, pairing_code=None)
+
+
+def without_hold(observed: Observed) -> Observed:
+    return replace(observed, hold=None, hold_cause=None, hold_until=None, hold_library=None)
+
+
+def show_pairing(observed: Observed, now: datetime) -> Observed:
+    waiting = in_status(observed, Status.QR_PENDING, now)
+    started = observed.pairing_started_at or now
+    return replace(waiting, opening_since=None, pairing_started_at=started)
+
+
+def go_down(observed: Observed, close: Close, now: datetime) -> Observed:
+    """No socket and none planned; why is kept. Credentials as the close tells, if it does."""
+    known = close.has_credentials
+    return replace(
+        in_status(without_pairing(observed), Status.DISCONNECTED, now),
+        opening_since=None,
+        next_attempt_at=None,
+        last_disconnect_at=now,
+        last_code=close.code,
+        last_reason=close.reason,
+        has_credentials=observed.has_credentials if known is None else known,
+    )
+
+
+def put_on_hold(down: Observed, hold: Hold, cause: Reason, now: datetime) -> Observed:
+    held = in_status(down, Status.DISCONNECTED, now)
+    return replace(held, hold=hold, hold_cause=cause, hold_until=None, next_attempt_at=None)
+
+
+def forget_trouble(observed: Observed, wanted: Wanted) -> Observed:
+    """A person asked: hold, counters and timers of what was before mean nothing any more."""
+    return replace(
+        without_hold(observed),
+        attempt=0,
+        monitor_attempt=0,
+        lifts=0,
+        next_attempt_at=None,
+        pairing_started_at=None,
+        observed_version=wanted.wanted_version,
+    )
+
+
+def start_dial(observed: Observed, wanted: Wanted, now: datetime) -> Observed:
+    return replace(
+        in_status(without_pairing(observed), Status.CONNECTING, now),
+        opening_since=now,
+        next_attempt_at=None,
+        socket_version=wanted.wanted_version,
+    )
+
+
+def give_up(down: Observed, reason: Reason | None, now: datetime, policy: Policy) -> Observed:
+    held = put_on_hold(down, Hold.RETRIES_EXHAUSTED, reason or Reason.CONNECTION_LOST, now)
+    wait = policy.lift_delay(down.lifts)
+    return replace(held, hold_until=now + wait if wait else None)

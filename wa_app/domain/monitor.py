@@ -1,0 +1,70 @@
+"""What the health monitor decides about one connection, and when an outage lifts a hold."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from wa_app.domain.changes import give_up, in_status, without_hold
+from wa_app.domain.closes import OUTAGE_REASONS, Close, Reason
+from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.policy import Policy
+from wa_app.domain.session import after_close
+from wa_app.domain.states import Hold, Status
+
+
+def monitor_verdict(
+    wanted: Wanted,
+    observed: Observed,
+    *,
+    alive_at: datetime | None,
+    now: datetime,
+    jitter: float,
+    policy: Policy,
+    reconnects: bool = True,
+) -> Observed | None:
+    """What the 30 s health monitor changes; None: leave it alone. `alive_at` is the last sign of
+    life of the session process, None when there is no socket; `reconnects` is false where
+    `ENABLE_CONNECTION_MONITOR` is."""
+    if not wanted.enabled or observed.hold is not None:
+        return None
+    match observed.status:
+        case Status.CONNECTED:
+            if alive_at is not None and now - alive_at < policy.silent_after:
+                return None
+            lost = Close(408, Reason.KEEPALIVE_TIMEOUT)
+            return after_close(observed, lost, now=now, jitter=jitter, policy=policy)
+        case Status.DISCONNECTED if observed.has_credentials and reconnects:
+            return _reconnect_after_cooldown(observed, now, policy)
+    return None
+
+
+def _reconnect_after_cooldown(observed: Observed, now: datetime, policy: Policy) -> Observed | None:
+    since = observed.status_since
+    if since is not None and now - since < policy.reconnect_cooldown:
+        return None
+    if observed.monitor_attempt >= policy.monitor_max_attempts:
+        return give_up(observed, observed.last_reason, now, policy)
+    return replace(
+        in_status(observed, Status.CONNECTING, now),
+        monitor_attempt=observed.monitor_attempt + 1,
+        next_attempt_at=now,
+    )
+
+
+def may_lift(observed: Observed, now: datetime) -> bool:
+    """Whether an outage ending would end this hold."""
+    return (
+        observed.hold is Hold.RETRIES_EXHAUSTED
+        and observed.has_credentials
+        and observed.hold_cause in OUTAGE_REASONS
+        and (observed.hold_until is None or observed.hold_until <= now)
+    )
+
+
+def lifted(observed: Observed, *, now: datetime, spread: timedelta) -> Observed:
+    """WhatsApp can be reached again: attempts from 0, at once but not all in the same instant."""
+    return replace(
+        in_status(without_hold(observed), Status.CONNECTING, now),
+        attempt=0,
+        lifts=observed.lifts + 1,
+        next_attempt_at=now + spread,
+    )
