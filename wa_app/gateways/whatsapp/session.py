@@ -5,6 +5,7 @@ their fields.
 """
 
 import itertools
+import queue
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +17,7 @@ from wa_app.domain.wire import (
     Command,
     Dial,
     End,
+    Incoming,
     Opened,
     Paired,
     PairingCode,
@@ -66,6 +68,7 @@ class Session:
         self._first_qr_at: float | None = None
         self._last_qr_at = 0.0
         self._opened = False
+        self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
 
     def run(self, client: "Client") -> NoReturn:
         self._client = client
@@ -75,6 +78,7 @@ class Session:
         self._line.obey = self.obey
         for leftover in read_spool(self._folder.spool):
             self._line.tell(leftover)
+        threading.Thread(target=self._pass_on, name="spool", daemon=True).start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
             client.connect(self._dial.proxy)
@@ -167,7 +171,24 @@ class Session:
         except OSError:
             # WhatsApp will not send it again; the worker may still be able to keep it.
             self._end(endings.FOLDER_UNUSABLE)
-        self._line.tell(message)
+            self._line.tell(message)
+        else:
+            self._arrived.put(message)
+
+    def _pass_on(self) -> None:
+        """Once they are on the disk, all that have arrived meanwhile at once. What this does not
+        get to before the end is found in the spool."""
+        while True:
+            messages = [self._arrived.get()]
+            with suppress(queue.Empty):
+                while True:
+                    messages.append(self._arrived.get_nowait())
+            try:
+                self._spool.flush()
+            except OSError:
+                self._end(endings.FOLDER_UNUSABLE)
+            for message in messages:
+                self._line.tell(message)
 
     def on_receipt(self, event: Any) -> None:
         kind = RECEIPTS.get(event.Type)

@@ -1,9 +1,10 @@
 """Incoming messages on disk, from the moment they arrive until the worker has stored them.
 
 WhatsApp regards a message as delivered before we see it, so one that is lost between here and the
-database is lost for ever. Each is one line of JSON, flushed to the disk before anything else is
-done with it. What a crash left is read by whoever comes next; the message id makes it harmless to
-see one twice.
+database is lost for ever. Each is one line of JSON, written before anything else is done with it:
+from then on it survives this process, and once flushed, the machine. While the disk flushes, the
+next ones are written. What a crash left is read by whoever comes next; the message id makes it
+harmless to see one twice.
 """
 
 import json
@@ -39,18 +40,21 @@ class Spool:
         return whole
 
     def append(self, message: Incoming) -> Incoming:
-        """The message with its offset, once it is on the disk. Raises OSError."""
+        """The message with its offset, once it is written. Raises OSError."""
         record = json.dumps(asdict(message), default=datetime.isoformat).encode() + b"\n"
         with self._lock:
             try:
                 _write_whole(self._file, record)
-                os.fdatasync(self._file)
             except OSError:
                 # Half a line in the middle would hide every message after it.
                 os.ftruncate(self._file, self._end - self._forgotten)
                 raise
             self._end += len(record)
             return _at(message, self._end)
+
+    def flush(self) -> None:
+        """Everything written so far is on the disk. Raises OSError."""
+        os.fdatasync(self._file)
 
     def stored(self, offset: int) -> None:
         with self._lock:
