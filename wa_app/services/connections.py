@@ -51,8 +51,7 @@ def own(user: User, connection_id: str) -> Connection:
 
 def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connection:
     """Raises `ConnectionLimit`. Practice connections are limited to one, and not counted."""
-    # The write lock is taken before counting, so that two requests cannot both find room.
-    db.session.execute(update(User).where(User.id == user.id).values(id=User.id))
+    _take_write_lock(user)
     count = select(func.count()).where(
         Connection.user_id == user.id,
         Connection.channel == channel,
@@ -74,10 +73,16 @@ def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connec
 
 def first_or_create(actor: Actor, user: User, channel: Channel) -> Connection:
     """The user's connection on this channel; the first connect creates it."""
-    try:
-        return create(actor, user, channel) if not _on(user, channel) else _on(user, channel)[0]
-    except ConnectionLimit:
-        return _on(user, channel)[0]  # somebody else's click was faster
+    there = _on(user, channel)
+    if not there:
+        _take_write_lock(user)
+        there = _on(user, channel)  # somebody else's click may have been faster
+    return there[0] if there else create(actor, user, channel)
+
+
+def _take_write_lock(user: User) -> None:
+    """Before looking what there is, so that two requests cannot both find room."""
+    db.session.execute(update(User).where(User.id == user.id).values(id=User.id))
 
 
 def _on(user: User, channel: Channel) -> list[Connection]:
