@@ -58,6 +58,25 @@ def list_users() -> None:
         click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{state}")
 
 
+@users.command("deactivate")
+@click.argument("email")
+def deactivate_user(email: str) -> None:
+    """Switch EMAIL off: no login, no connection; everything is kept."""
+    with _refusals_in_words():
+        accounts.deactivate(COMMAND_LINE, accounts.find_or_refuse(email))
+    click.echo(f"Deactivated {email}.")
+
+
+@users.command("delete")
+@click.argument("email")
+@click.confirmation_option(prompt="Delete this user, unlink the numbers, remove the messages?")
+def delete_user(email: str) -> None:
+    """Delete EMAIL: numbers are unlinked, connections and messages removed."""
+    with _refusals_in_words():
+        connections.remove_user(COMMAND_LINE, accounts.find_or_refuse(email))
+    click.echo(f"Deleted {email}.")
+
+
 @users.command("first-admin", hidden=True)
 def create_first_admin() -> None:
     """Create the first administrator, if nobody exists; print the login."""

@@ -13,8 +13,6 @@ from .conftest import ANA, Start
 from .server import Server, wait_until
 from .visitor import Number, Visitor
 
-pytestmark = pytest.mark.xdist_group("product shared")
-
 STEPS = [
     "close_socket",
     "drop_pairing",

@@ -17,8 +17,6 @@ from .conftest import Start
 from .server import Server, wait_until
 from .visitor import Number, Visitor
 
-pytestmark = pytest.mark.xdist_group("product endings")
-
 SignIn = Callable[..., Visitor]
 POLITE = "Ended: the client closed the websocket"
 

@@ -6,15 +6,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from tests.whatsapp_server import Phone, WhatsAppServer
 
 from .conftest import ANA, BRUNO
 from .server import Server, wait_until
 from .visitor import Number, Visitor
-
-pytestmark = pytest.mark.xdist_group("product shared")
 
 CLIENTS = 20
 

@@ -9,8 +9,6 @@ import pytest
 from .server import Server
 from .visitor import Number, Visitor
 
-pytestmark = pytest.mark.xdist_group("product shared")
-
 
 @pytest.fixture
 def practice(ana: Visitor) -> Iterator[Number]:

@@ -13,8 +13,6 @@ from .conftest import Start
 from .server import Server, wait_until
 from .visitor import Visitor
 
-pytestmark = pytest.mark.xdist_group("product endings")
-
 SignIn = Callable[..., Visitor]
 
 

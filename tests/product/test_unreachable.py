@@ -13,8 +13,6 @@ from .conftest import Start
 from .server import Server, wait_until
 from .visitor import Document, Number, Visitor
 
-pytestmark = pytest.mark.xdist_group("product endings")
-
 NOWHERE = "http://127.0.0.1:1"
 BASE_DELAY = 0.2
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 
 from .server import Server, wait_until
 from .visitor import Number, Visitor
-
-pytestmark = pytest.mark.xdist_group("product whatsapp")
 
 
 def test_the_phone_scans_the_qr(number: Number, phone: Phone) -> None:

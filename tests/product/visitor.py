@@ -26,7 +26,11 @@ class Visitor:
         self.email = email
         self.http = httpx.Client(base_url=server.address, timeout=30)
         server.secrets.add(password)
-        self.sign_in(password)
+        try:
+            self.sign_in(password)
+        except BaseException:
+            self.http.close()
+            raise
 
     def __enter__(self) -> Visitor:
         return self

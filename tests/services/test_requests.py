@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.services.world import ANA, World
+from tests.services.world import ANA, PASSWORD, World
 from wa_app.domain.errors import PairFirst, TooOften
 from wa_app.domain.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, ConnectionEvent, Operation, PracticeAccount, User
-from wa_app.services import connections
+from wa_app.services import accounts, connections
 
 
 def sockets(world: World) -> int:
@@ -149,6 +149,13 @@ def test_a_deleted_user_leaves_nothing_but_the_audit(world: World) -> None:
         for table in (Connection, ConnectionEvent, PracticeAccount):
             assert db.session.query(table).count() == 0
         assert db.session.query(Audit).filter_by(action="user.delete").one().actor == ANA.name
+
+
+def test_a_deleted_user_without_connections_is_gone_at_once(world: World) -> None:
+    with world.app.app_context():
+        bruno = accounts.create(ANA, "bruno@example.org", PASSWORD)
+        connections.remove_user(ANA, bruno)
+        assert accounts.create(ANA, "bruno@example.org", PASSWORD).is_active
 
 
 def test_a_removed_connection_is_wiped_before_its_row_goes(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import current_app
 from limits import RateLimitItemPerMinute
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from wa_app.domain.connection import REQUESTS
 from wa_app.domain.errors import (
@@ -133,6 +133,10 @@ def remove_user(actor: Actor, user: User) -> None:
     connections = of_user(user)
     for connection in connections:
         _write(actor, connection, "remove", deleted_at=user.deleted_at)
+    # Without a connection there is none whose end the row has to wait for.
+    theirs = exists().where(Connection.user_id == user.id)
+    db.session.flush()
+    db.session.execute(delete(User).where(User.id == user.id, ~theirs))
     db.session.commit()
     for connection in connections:
         wake(connection.id)
