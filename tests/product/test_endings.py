@@ -178,6 +178,50 @@ def test_everything_killed_at_once_comes_back(
     assert (device.logins, device.most_sockets) == (2, 1)
 
 
+def test_a_reload_hands_the_numbers_to_a_new_worker(
+    start: Start, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
+) -> None:
+    server = start(whatsapp)
+    number = sign_in(server).new_number()
+    device = number.pair(phone)
+    wait_until_stable(number)
+    old = server.worker
+    server.master.send_signal(signal.SIGHUP)
+    device.wait_for_login(count=2)
+    assert number.wait_for("CONNECTED")["attempt"] == 0
+    wait_until(lambda: not old.is_running(), "the old worker gone")
+    assert device.most_sockets == 1
+
+
+def test_a_qr_on_show_is_followed_by_a_new_one_after_a_crash(
+    start: Start, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
+) -> None:
+    server = start(whatsapp, RECONNECT_BASE_DELAY="0.2")
+    number = sign_in(server).new_number()
+    shown = number.connect()["qr"]
+    server.worker.kill()
+    again = number.wait_for(lambda seen: seen["qr"] not in (None, shown))
+    phone.scan(again["qr"])
+    number.wait_for("CONNECTED")
+
+
+def test_a_cleanup_that_a_crash_interrupts_is_done_after_it(
+    start: Start, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
+) -> None:
+    server = start(whatsapp, SETTLE_DELAY="1")
+    number = sign_in(server).new_number()
+    number.pair(phone)
+    [session] = server.sessions()
+    session.suspend()  # so that the clean-up takes a while
+    asked = number.ask("POST", "/api/whatsapp/force-cleanup", wait="0")
+    server.worker.kill()
+    operation = f"/api/whatsapp/operations/{asked['operationId']}"
+    steps = wait_until(lambda: number.ask("GET", operation)["steps"], "the steps of the clean-up")
+    assert len(steps) == 7
+    assert server.session_files(number.id) == []
+    number.wait_for(lambda seen: seen["explanation"]["title"] == "No number is linked yet.")
+
+
 def test_a_killed_session_process_is_started_again(
     start: Start, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
 ) -> None:

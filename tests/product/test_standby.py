@@ -62,6 +62,22 @@ def test_a_standby_takes_over_when_the_owner_is_killed(
     owner.wait_until_nothing_runs()
 
 
+def test_while_the_owner_is_frozen_nobody_claims_to_be_connected(
+    start: Start, prepare: Start, sign_in: SignIn
+) -> None:
+    owner = start(HEARTBEAT="0.2")
+    standby = prepare(beside=owner, HEARTBEAT="0.2").launch()
+    standby.wait_for_role("standby")
+    practice = sign_in(standby).new_number("practice")
+    practice.link_practice_phone()
+    owner.worker.suspend()
+    frozen = practice.wait_for(lambda seen: not seen["connected"])
+    assert frozen["explanation"]["title"] == "The service is restarting."
+    assert standby.readiness()["checks"]["runtime"] == "failed"
+    owner.worker.resume()
+    practice.wait_for(lambda seen: seen["connected"])
+
+
 def test_a_standby_takes_over_from_an_orderly_end(
     owner: Server, standby: Server, sign_in: SignIn
 ) -> None:
