@@ -1,0 +1,189 @@
+"""What a session starts from: a QR, a code, or its file; and what becomes of it without."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.product.server import Server
+from tests.product.visitor import Document
+from tests.whatsapp_server import WhatsAppServer
+
+from .link import Link, NewLink
+
+pytestmark = pytest.mark.xdist_group("wire product pairing")
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {"RECONNECT_BASE_DELAY": "0.05", "RECONNECT_JITTER": "0", "STABLE_AFTER": "10min"}
+
+
+# --- codes that nobody uses: slow, so they run out while the rest is tested ----
+
+
+def show(link: Link, codes: int, **how: str) -> Document:
+    """Connect, with so many codes from WhatsApp: one lasts 20 s, six would last 160."""
+    usual, link.whatsapp.refs = link.whatsapp.refs, codes
+    try:
+        return link.number.connect(**how)
+    finally:
+        link.whatsapp.refs = usual
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unscanned(new_link: NewLink) -> tuple[Link, Document]:
+    link = new_link()
+    return link, show(link, codes=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untyped(new_link: NewLink) -> tuple[Link, Document]:
+    link = new_link()
+    return link, show(link, codes=1, phone=f"+{link.phone.number}")
+
+
+# --- pairing -----------------------------------------------------------------
+
+
+def test_a_line_lost_while_the_qr_is_shown_brings_a_new_qr(new_link: NewLink) -> None:
+    link = new_link()
+    old = link.number.connect()["qr"]
+    link.whatsapp.fault("reset", link.line)
+    seen = link.number.wait_for(lambda seen: seen["qr"] not in (None, old))
+    assert (seen["attempt"], seen["lastDisconnect"]["reason"]) == (1, "connection_lost")
+    link.phone.scan(seen["qr"])
+    link.number.wait_for("CONNECTED")
+    link.number.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"), [("refuse", "restart_required"), ("failure_503", "server_error")]
+)
+def test_a_restart_after_the_scan_that_fails_needs_no_second_scan(
+    new_link: NewLink, fault: str, cause: str
+) -> None:
+    link = new_link()
+    shown = link.number.connect()
+    link.whatsapp.fault(fault, link.line, times=1)
+    link.phone.scan(shown["qr"])
+    link.number.wait_for("CONNECTED")
+    seen = link.number.status()
+    assert (seen["lastDisconnect"]["reason"], seen["attempt"]) == (cause, 1)
+    assert len(link.whatsapp.journal.of("registered", link.line)) == 1
+    link.number.disconnect()
+
+
+def test_a_logout_that_whatsapp_does_not_answer_is_one_all_the_same(
+    link: Link, server: Server
+) -> None:
+    link.whatsapp.fault("drop_iqs", link.device)
+    said = link.number.logout()["message"]
+    assert "Unlinked" in said
+    link.number.wait_for(lambda seen: seen["explanation"]["title"].startswith("No number"))
+    assert link.process() is None
+    assert not link.folder.exists()
+
+
+# --- files -------------------------------------------------------------------
+
+
+def fold(folder: Path) -> Path:
+    """The session file with all of it inside, as nobody uses it."""
+    file = folder / "session.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return file
+
+
+def overwrite(file: Path) -> None:
+    file.write_bytes(b"no database " * 4096)
+
+
+def overwrite_the_middle(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 4 : len(content) // 2] = b"?" * (len(content) // 2 - len(content) // 4)
+    file.write_bytes(content)
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("spoil", [overwrite, overwrite_the_middle, truncate])
+def test_a_spoilt_file_is_set_aside_and_the_number_is_linked_anew(
+    link: Link, server: Server, spoil: Callable[[Path], None]
+) -> None:
+    old = link.device
+    link.number.disconnect()
+    old.wait_for_logout()
+    file = fold(link.folder)
+    spoil(file)
+    spoilt = file.read_bytes()
+    link.number.reconnect()
+    seen = link.wait_for_the_end_of_it("CREDENTIALS_CORRUPT")
+    assert seen["lastDisconnect"]["reason"] == "file_corrupt"
+    assert (seen["attempt"], seen["explanation"]["action"]) == (0, "PAIR")
+    assert old.logins == 1, "no dial with a broken file"
+    [aside] = (server.data_dir / "quarantine").glob(f"{link.number.id}-*/session.db")
+    assert aside.read_bytes() == spoilt
+    link.pair()
+    assert link.number.status()["hold"] is None
+
+
+def test_a_file_spoilt_in_use_is_found_at_the_next_dial(link: Link) -> None:
+    overwrite(fold(link.folder))
+    link.whatsapp.fault("reset", link.device)
+    seen = link.wait_for_the_end_of_it("CREDENTIALS_CORRUPT")
+    assert seen["lastDisconnect"]["reason"] == "file_corrupt"
+
+
+def test_without_its_file_a_number_is_linked_anew(link: Link) -> None:
+    link.number.disconnect()
+    link.device.wait_for_logout()
+    shutil.rmtree(link.folder)
+    link.number.reconnect()
+    link.phone.scan(link.number.wait_for("QR_PENDING")["qr"])
+    link.number.wait_for("CONNECTED")
+
+
+def test_a_restart_of_the_session_process_needs_no_qr(link: Link, whatsapp: WhatsAppServer) -> None:
+    process = link.process()
+    assert process is not None
+    process.kill()
+    link.device.wait_for_login(count=2)
+    seen = link.number.wait_for(link.has_come_back)
+    assert (seen["lastDisconnect"]["reason"], seen["attempt"]) == ("process_died", 1)
+    assert len(whatsapp.journal.of("registered", link.line)) == 1
+    assert link.device.most_sockets == 1
+
+
+# --- the codes have run out --------------------------------------------------
+
+
+def test_a_pairing_code_that_nobody_types_expires(untyped: tuple[Link, Document]) -> None:
+    link, shown = untyped
+    assert shown["pairingCode"] and not shown["qr"]
+    assert_expired(link)
+
+
+def test_when_nobody_scans_one_qr_follows_another_and_the_last_expires(
+    unscanned: tuple[Link, Document],
+) -> None:
+    link, shown = unscanned
+    assert shown["hasQR"]
+    assert_expired(link)
+    assert link.number.connect()["qr"] != shown["qr"]
+    link.number.disconnect()
+
+
+def assert_expired(link: Link) -> None:
+    seen = link.wait_for_the_end_of_it("PAIRING_EXPIRED", timeout=60)
+    assert (seen["qr"], seen["pairingCode"], seen["nextAttemptAt"]) == (None, None, None)
+    assert seen["explanation"]["action"] == "PAIR"
+    assert len(link.whatsapp.journal.of("registered", link.line)) == 1
