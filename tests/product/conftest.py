@@ -11,9 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import flask_migrate
 import pytest
 
+from app import create_app
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer, environment
+from wa_app import config
+from wa_app.extensions import db
+from wa_app.services import accounts
+from wa_app.services.audit import COMMAND_LINE
 
 from .server import Server, copy_of, serving
 from .visitor import PASSWORD, Number, Visitor
@@ -24,7 +30,8 @@ QUICK = {
     "BOT_PAUSE": "0",
     "SEND_RATE": "0",
     "SETTLE_DELAY": "0.1",
-    "STABLE_AFTER": "1",
+    "STABLE_AFTER": "0.5",
+    "HEARTBEAT": "1",
     "MAX_CONNECTIONS_PER_USER": "100",
 }
 """Shorter waits than a person would choose; the rules are the same."""
@@ -37,15 +44,12 @@ numbers = itertools.count(34_600_200_000)
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrated, with Ana, Bruno and Carla, who is the administrator."""
     data_dir = tmp_path_factory.mktemp("template") / "data"
-    server = Server(data_dir, {})
-    for command in (
-        ["db", "upgrade"],
-        ["wa", "users", "create", ANA, "--password", PASSWORD],
-        ["wa", "users", "create", BRUNO, "--password", PASSWORD],
-        ["wa", "users", "create", CARLA, "--password", PASSWORD, "--role", "admin"],
-    ):
-        done = server.flask(*command)
-        assert done.returncode == 0, done.stderr
+    app = create_app(config.load({"DATA_DIR": str(data_dir)}))
+    with app.app_context():
+        flask_migrate.upgrade()
+        for email, role in ((ANA, "user"), (BRUNO, "user"), (CARLA, "admin")):
+            accounts.create(COMMAND_LINE, email, PASSWORD, role=role)
+        db.engine.dispose()
     return data_dir
 
 

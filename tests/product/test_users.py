@@ -50,7 +50,7 @@ def test_a_deactivated_user_is_offline_within_two_seconds_and_stays_linked(
     wait_until(lambda: not server.sessions(), "no session process left")
 
 
-def test_a_deleted_user_is_unlinked_and_leaves_nothing_but_the_backup(
+def test_a_deleted_user_is_unlinked_and_leaves_nothing_behind(
     server: Server, dora: Visitor, phone: Phone
 ) -> None:
     number = dora.new_number()

@@ -155,11 +155,17 @@ class Number:
         return self.ask("POST", "/api/whatsapp/messages", {"to": to, "text": text})
 
     def wait_for_message(self, id: int, *states: str) -> Document:
+        seen: list[str] = []
+
         def look() -> Document | None:
             message = self.ask("GET", f"/api/whatsapp/messages/{id}")
+            seen.append(message["state"])
             return message if message["state"] in states else None
 
-        return wait_until(look, f"message {id} {states}")
+        try:
+            return wait_until(look, f"message {id} {states}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}, but {seen[-1]}") from None
 
     def answer_with(self, text: str) -> None:
         """Let the bot answer everybody with this."""
