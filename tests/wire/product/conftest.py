@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -37,6 +38,9 @@ __all__ = [
     "start",
     "template",
 ]
+
+# A line for each look at a state would bury what a failure tells.
+logging.getLogger("httpx").setLevel("WARNING")
 
 numbers = itertools.count(34_600_300_000)
 
