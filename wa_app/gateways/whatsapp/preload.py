@@ -1,13 +1,14 @@
 """What every session process needs, imported once in the forkserver and shared by its children.
 
-Everything neonize imports, except neonize itself: that would load the native library, whose
-runtime does not survive a fork, and start a thread. Its generated protobuf modules are the
-largest part, so they are imported under a stand-in for the package that runs none of its code.
+Everything neonize imports, and most of its own modules, but nothing that runs: the native library's
+runtime does not survive a fork, and no more does the thread of neonize's log. So its packages and
+that log have stand-ins meanwhile.
 """
 
 import contextlib
 import importlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -38,6 +39,19 @@ MODULES = (
     "neonize.proto.waConsumerApplication.WAConsumerApplication_pb2",
     "neonize.proto.waE2E.WAWebProtobufsE2E_pb2",
     "neonize.proto.waMsgApplication.WAMsgApplication_pb2",
+    # what the client imports and does not need the library
+    "neonize.builder",
+    "neonize.download",
+    "neonize.events",
+    "neonize.ext.interactive_message.base",
+    "neonize.utils.calc",
+    "neonize.utils.enum",
+    "neonize.utils.ffmpeg",
+    "neonize.utils.iofile",
+    "neonize.utils.jid",
+    "neonize.utils.message",
+    "neonize.utils.sticker",
+    "neonize.utils.thumbnail",
 )
 
 
@@ -65,10 +79,19 @@ def stand_in_for_neonize() -> Iterator[None]:
     if spec is None:
         yield
         return
-    stand_in = ModuleType("neonize")
-    stand_in.__path__ = list(spec.submodule_search_locations or ())
-    sys.modules["neonize"] = stand_in
+    stand_ins = _stand_ins(list(spec.submodule_search_locations or ()))
+    sys.modules.update(stand_ins)
     try:
         yield
     finally:
-        del sys.modules["neonize"]
+        for name in stand_ins:
+            del sys.modules[name]
+
+
+def _stand_ins(folders: list[str]) -> dict[str, ModuleType]:
+    neonize, utils, log = map(ModuleType, ("neonize", "neonize.utils", "neonize.utils.log"))
+    neonize.__path__ = folders
+    utils.__path__ = [f"{folder}/utils" for folder in folders]
+    # The same object as in the real one, for a logger's name is enough to get it.
+    log.log = logging.getLogger(log.__name__)  # type: ignore[attr-defined]
+    return {module.__name__: module for module in (neonize, utils, log)}
