@@ -94,6 +94,7 @@ class Use:
 
 
 def resources(_: int) -> list[Line]:
+    """Both at the same time: so the pages of the library, which all share, are nobody's own."""
     lines = []
     with fleet(max(SIZES)) as ours:
         for number in ours.numbers:
@@ -103,12 +104,10 @@ def resources(_: int) -> list[Line]:
                 number.reconnect()
             wait_until(lambda size=size: count_connected(ours.vigia) == size, f"{size}", PATIENCE)
             sessions, everything = ours.vigia.sessions(), ours.vigia.processes()
-            of_sessions, of_all = uses(sessions, everything)
-            ours.vigia.end()
             with ours.raw_ones(size) as clients:
-                [of_raw] = uses([client.process for client in clients])
-            ours.vigia.start()
-            lines += compared_uses(size, of_sessions, of_all, of_raw)
+                lines += compared_uses(
+                    size, *uses(sessions, everything, [c.process for c in clients])
+                )
     return lines
 
 

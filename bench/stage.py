@@ -51,6 +51,9 @@ def product(server: WhatsAppServer | None = None, **settings: str) -> Iterator[V
             with Visitor(vigia.start(), ANA) as ana:
                 yield ana
             vigia.end()
+        except Exception as error:
+            error.add_note(f"The product's log ends so:\n{vigia.log()[-3000:]}")
+            raise
         finally:
             vigia.clean_up()
 
