@@ -70,6 +70,9 @@ def _flask_config(settings: config.Settings) -> dict[str, Any]:
             # IMMEDIATE: a transaction that writes waits for its turn at the beginning, instead
             # of failing in the middle because somebody else wrote since it read.
             "connect_args": {"isolation_level": "IMMEDIATE", "timeout": 10} if sqlite else {},
+            # One for every thread there is: requests, manager pool, scheduler, and the rest.
+            "pool_size": 90,
+            "max_overflow": 10,
         },
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",

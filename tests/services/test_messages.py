@@ -3,14 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tests.services.world import World
 from wa_app.domain.messages import Author, FailCause, MessageState
 from wa_app.domain.states import Status
 from wa_app.domain.wire import Incoming, SendFailed, SendFailure
 from wa_app.extensions import db
-from wa_app.models import Chat, Connection, Message
-from wa_app.services import connections, outbox
+from wa_app.models import Chat, Connection, Message, PracticeMessage
+from wa_app.services import connections, inbox, outbox
 
 
 @pytest.fixture
@@ -220,3 +221,46 @@ def test_a_flood_of_messages_holds_up_no_request(world: World) -> None:
 def incoming(text: str, world: World) -> Incoming:
     customer = "34600111222@s.whatsapp.net"
     return Incoming(text, customer, customer, "Luis", "text", text, world.now, False, False, 0)
+
+
+def test_no_message_is_dropped_or_acknowledged_while_the_database_is_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.link()
+
+    def away(*_: object) -> int:
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
+
+    monkeypatch.setattr(inbox, "store", away)
+    for number in range(40):
+        world.customer_writes(f"text {number}")
+    assert world.messages() == []
+    monkeypatch.undo()
+    world.advance(5)
+    assert sorted(row.text for row in world.messages()) == sorted(
+        f"text {number}" for number in range(40)
+    )
+    with world.app.app_context():
+        assert db.session.query(PracticeMessage).filter_by(stored=False).count() == 0
+
+
+def test_a_paused_answer_of_the_bot_holds_up_nobodys_message(world: World) -> None:
+    world.link()
+    with world.app.app_context():
+        chat = inbox.chat_of(world.connection_id, "34600111222@s.whatsapp.net")
+        bots = Message(
+            connection_id=world.connection_id,
+            chat_id=chat.id,
+            direction="out",
+            author=Author.BOT,
+            text="Hola.",
+            state=MessageState.PENDING,
+            created_at=world.now,
+        )
+        db.session.add(bots)
+        connection = db.session.get_one(Connection, world.connection_id)
+        connection.restricted_until = world.now + timedelta(hours=20)
+        db.session.commit()
+    mine = send(world, "Le llamo ahora.")
+    world.advance(5)
+    assert message(world, mine).state is MessageState.DELIVERED

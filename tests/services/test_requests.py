@@ -178,3 +178,47 @@ def test_every_change_is_one_line_of_history(world: World) -> None:
         (Status.CONNECTED, None),
         (Status.DISCONNECTED, Hold.CONFLICT),
     ]
+
+
+def test_a_second_clean_up_joins_the_one_under_way(world: World) -> None:
+    world.link()
+    with world.app.app_context():
+        connection = db.session.get_one(Connection, world.connection_id)
+        first = connections.force_cleanup(ANA, connection).id
+        assert connections.force_cleanup(ANA, connection).id == first
+    world.settle()
+    with world.app.app_context():
+        assert db.session.query(Operation).one().state == "DONE"
+
+
+def test_who_waits_holds_no_database_connection(world: World) -> None:
+    with world.app.app_context():
+        pool = db.engine.pool
+        held = []
+
+        def never(_: Connection) -> bool:
+            held.append(pool.checkedout())
+            return False
+
+        def resting(_: float) -> None:
+            held.append(-pool.checkedout())
+
+        rest, connections._rest = connections._rest, resting
+        try:
+            connections.wait_until(world.connection_id, never, 0.05)
+        finally:
+            connections._rest = rest
+        assert max(held) == 1, "a look needs one"
+        assert min(held) == 0, "a rest holds none"
+
+
+def test_when_the_waiting_room_is_full_the_answer_comes_at_once(world: World) -> None:
+    looks = []
+    places = [connections.WAITING_ROOM.acquire(blocking=False) for _ in range(20)]
+    try:
+        with world.app.app_context():
+            connections.wait_until(world.connection_id, lambda _: bool(looks.append(1)), 3600)
+    finally:
+        for _ in places:
+            connections.WAITING_ROOM.release()
+    assert len(looks) == 1

@@ -60,10 +60,6 @@ def wipe(
             backups.save(data_dir, backup_key, connection_id, session, now)
         return session is not None
 
-    def quarantine() -> bool:
-        gateway.quarantine(connection_id)
-        return True
-
     steps = [
         _step("close_socket", close_socket),
         _step("drop_pairing", lambda: had_pairing),
@@ -72,13 +68,19 @@ def wipe(
         _step("drain_and_back_up", drain_and_back_up),
     ]
     saved = steps[-1]["outcome"] != FAILED
-    remove = (lambda: gateway.remove(connection_id)) if saved else quarantine
-    steps.append(_step("remove_files", lambda: _within(FILE_LIMIT, remove)))
+
+    def remove_files() -> bool:
+        if not saved:
+            gateway.quarantine(connection_id)
+            return True
+        try:
+            return gateway.remove(connection_id)
+        except OSError:
+            gateway.quarantine(connection_id)
+            return True
+
+    steps.append(_step("remove_files", lambda: _within(FILE_LIMIT, remove_files)))
     folder_gone = steps[-1]["outcome"] != FAILED
-    if saved and not folder_gone:
-        folder_gone = _step("quarantine", lambda: _within(FILE_LIMIT, quarantine))["outcome"] == (
-            DONE
-        )
     _reset(connection_id, version, steps, folder_gone, policy, now)
     time.sleep(policy.settle_delay.total_seconds())
 
@@ -93,9 +95,10 @@ def _step(name: str, run: Callable[[], bool]) -> StepResult:
         result["outcome"] = DONE if run() else NOTHING
     except Exception as error:
         # Whatever it was, the other steps still have to run; the reason is in the result.
-        log.warning("clean-up step failed", step=name, error=str(error))
+        detail = str(error) or type(error).__name__
+        log.warning("clean-up step failed", step=name, error=detail)
         db.session.rollback()
-        result |= {"outcome": FAILED, "detail": str(error) or type(error).__name__}
+        result |= {"outcome": FAILED, "detail": detail}
     result["seconds"] = round(time.monotonic() - began, 3)
     return result
 

@@ -7,7 +7,8 @@ command line.
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Any, TypeVar
 
 from flask import current_app
 from limits import RateLimitItemPerMinute
@@ -28,7 +29,13 @@ from wa_app.models import Connection, ConnectionEvent, Operation, Owner, User
 from wa_app.services import audit
 from wa_app.services.audit import Actor
 
+T = TypeVar("T")
+
 DIALS = RateLimitItemPerMinute(10)
+
+WAITING_ROOM = BoundedSemaphore(20)
+"""So many requests may wait at a time; who comes when it is full is answered at once. The other
+threads of the server are for those who want to know something now."""
 
 
 def of_user(user: User) -> list[Connection]:
@@ -143,7 +150,16 @@ def remove_user(actor: Actor, user: User) -> None:
 
 
 def force_cleanup(actor: Actor, connection: Connection) -> Operation:
-    """The operation whose result will list the seven steps."""
+    """The operation whose result will list the seven steps; the one under way, if there is one."""
+    under_way = select(Operation).where(
+        Operation.kind == "force_cleanup",
+        Operation.connection_id == connection.id,
+        Operation.version == connection.wanted_version,
+        Operation.state != "DONE",
+    )
+    joined: Operation | None = db.session.scalar(under_way)
+    if joined is not None:
+        return joined
     operation = Operation(
         kind="force_cleanup", connection_id=connection.id, actor=actor.name, version=0
     )
@@ -231,26 +247,42 @@ def wait_until(
 ) -> Connection:
     """The connection as soon as `seen` says so, or as it is after `seconds`. Reads afresh at each
     look, because another process may be the one that changes it."""
-    started = time.monotonic()
-    while True:
-        db.session.rollback()
+
+    def look() -> tuple[Connection, bool]:
         connection = db.session.get(Connection, connection_id, populate_existing=True)
         if connection is None:
             raise ConnectionNotFound
-        if seen(connection) or _waited_enough(started, seconds):
-            return connection
-        _rest(started)
+        return connection, seen(connection)
+
+    return _wait(look, seconds)
 
 
 def wait_for_operation(operation_id: int, seconds: float) -> Operation:
     """The operation when it is done, or as it is after `seconds`."""
-    started = time.monotonic()
-    while True:
-        db.session.rollback()
+
+    def look() -> tuple[Operation, bool]:
         operation = db.session.get_one(Operation, operation_id, populate_existing=True)
-        if operation.state == "DONE" or _waited_enough(started, seconds):
-            return operation
-        _rest(started)
+        return operation, operation.state == "DONE"
+
+    return _wait(look, seconds)
+
+
+def _wait(look: Callable[[], tuple[T, bool]], seconds: float) -> T:
+    """What `look` finds when it says that it is enough, or after `seconds`. Between two looks no
+    database connection is held: it may be what the owner needs to get there."""
+    started = time.monotonic()
+    has_a_place = WAITING_ROOM.acquire(blocking=False)
+    try:
+        while True:
+            db.session.rollback()
+            found, enough = look()
+            if enough or not has_a_place or _waited_enough(started, seconds):
+                return found
+            db.session.rollback()
+            _rest(started)
+    finally:
+        if has_a_place:
+            WAITING_ROOM.release()
 
 
 def _waited_enough(started: float, seconds: float) -> bool:

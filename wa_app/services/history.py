@@ -70,7 +70,7 @@ def _log(connection_id: str, event: ConnectionEvent, policy: Policy) -> None:
             log.warning("on hold", hold=str(event.hold), **details)
         case Status.CONNECTED, _:
             log.info("connected, ready to send", **details)
-        case Status.CONNECTING, _ if event.next_attempt_at is not None and event.reason:
+        case Status.CONNECTING, _ if event.attempt and event.next_attempt_at and event.reason:
             log.warning(
                 "connection lost",
                 attempt=f"{event.attempt} of {policy.reconnect_max_attempts}",

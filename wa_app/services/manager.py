@@ -16,6 +16,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy import and_, delete, exists, or_, select
+from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted, wipe_pending
@@ -53,8 +54,6 @@ log = structlog.get_logger()
 NEWS_A_TURN = 50
 
 RETRY_AFTER_TROUBLE = timedelta(seconds=2)
-GIVE_UP_AFTER = 30
-"""Failures in a row, about a minute, after which one piece of news is given up."""
 
 MESSAGE_NEWS = (Incoming, Sent, SendFailed, Receipt)
 
@@ -69,7 +68,6 @@ class Entry:
 
     connection_id: str
     news: deque[tuple[int, News]] = field(default_factory=deque)
-    failures: int = 0
     verdicts: deque[Verdict] = field(default_factory=deque)
     socket_id: int | None = None
     gateway: Gateway | None = None
@@ -183,11 +181,8 @@ class Manager:
             with self._app.app_context():
                 self._take_news(entry)
                 self._look(entry)
-            entry.failures = 0
         except Exception:
-            # The news that could not be handled is still the first in line.
             log.exception("connection in trouble", connection=connection_id)
-            entry.failures += 1
             self._wake_at(entry, self._clock() + RETRY_AFTER_TROUBLE)
 
     # ---- news
@@ -198,11 +193,16 @@ class Manager:
             if not entry.news or self._turns.stopping:
                 return
             socket_id, news = entry.news[0]
-            if entry.failures < GIVE_UP_AFTER:
+            try:
                 self._handle(entry, socket_id, news)
-            else:  # it must not hold up for ever what came after it
-                log.error("news dropped", connection=entry.connection_id, kind=type(news).__name__)
-                entry.failures = 0
+            except OperationalError:
+                raise  # the database is away: this news stays the first in line
+            except Exception:
+                if isinstance(news, Incoming):
+                    raise  # what came in is never dropped
+                # A mistake of ours; timers and the monitor make good what is missed.
+                log.exception("news dropped", connection=entry.connection_id)
+                db.session.rollback()
             entry.news.popleft()
         self._turns.ask(entry.connection_id)
 

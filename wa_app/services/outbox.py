@@ -134,8 +134,13 @@ def _due(now: datetime) -> list[ColumnElement[bool]]:
 def _next(connection_id: str, now: datetime) -> Select[int]:
     """Oldest first; in order within a chat; one at a time on a connection."""
     other = aliased(Message)
+    unrestricted = or_(Connection.restricted_until.is_(None), Connection.restricted_until <= now)
     earlier_in_chat = exists().where(
-        other.chat_id == Message.chat_id, other.id < Message.id, other.state.in_(UNSETTLED)
+        other.chat_id == Message.chat_id,
+        other.id < Message.id,
+        other.state.in_(UNSETTLED),
+        # The bot's answers pause under a restriction; what a person writes does not wait for them.
+        or_(unrestricted, other.author != Author.BOT),
     )
     on_its_way = exists().where(
         other.connection_id == connection_id, other.state == MessageState.SENDING
@@ -143,7 +148,6 @@ def _next(connection_id: str, now: datetime) -> Select[int]:
     tried_lately = exists().where(
         other.connection_id == connection_id, other.sending_since > now - RESTRICTED_RETRY
     )
-    unrestricted = or_(Connection.restricted_until.is_(None), Connection.restricted_until <= now)
     return (
         select(Message.id)
         .join(Connection)
@@ -255,11 +259,18 @@ def _end_unknown(where: list[ColumnElement[bool]], now: datetime) -> None:
 
 def _apply(message: Message, failure: SendFailure, now: datetime, detail: str) -> None:
     outcome = after_send_failure(failure, message.unknown_ends, now)
-    message.state = outcome.state
-    message.cause = outcome.cause
-    message.cause_detail = detail[:300] or None
-    message.unknown_ends = outcome.unknown_ends
-    message.not_before = outcome.not_before
+    settle = (
+        update(Message)
+        .where(Message.id == message.id, Message.state == MessageState.SENDING)
+        .values(
+            state=outcome.state,
+            cause=outcome.cause,
+            cause_detail=detail[:300] or None,
+            unknown_ends=outcome.unknown_ends,
+            not_before=outcome.not_before,
+        )
+    )
+    db.session.execute(settle)  # not where another thread has heard meanwhile that it was sent
     if outcome.restricted_until is not None:
         restrict = update(Connection).where(Connection.id == message.connection_id)
         db.session.execute(restrict.values(restricted_until=outcome.restricted_until))

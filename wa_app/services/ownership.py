@@ -48,4 +48,7 @@ def beat(now: datetime, since: datetime, *, stopped: bool = False) -> None:
 
 def is_alive(owner: Owner | None, now: datetime, stale_after: timedelta) -> bool:
     """Whether somebody is there to write the observed halves."""
-    return owner is not None and not owner.stopped and now - owner.heartbeat_at <= stale_after
+    if owner is None or owner.stopped:
+        return False
+    # A heartbeat from the future is no sign of life: the clock was set back since.
+    return abs(now - owner.heartbeat_at) <= stale_after

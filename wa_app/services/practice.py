@@ -5,6 +5,7 @@ from datetime import datetime
 
 from flask import Flask
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from wa_app.domain.errors import NoQr, WrongInput
 from wa_app.domain.messages import MAX_TEXT, Direction
@@ -28,11 +29,15 @@ MAX_CUSTOMER = 40
 def account(connection: Connection) -> PracticeAccount:
     """The phone behind this practice connection; made when first looked at."""
     found = db.session.get(PracticeAccount, connection.id)
-    if found is None:
-        found = PracticeAccount(connection_id=connection.id)
-        db.session.add(found)
+    if found is not None:
+        return found
+    connection_id = connection.id
+    try:
+        db.session.add(PracticeAccount(connection_id=connection_id))
         db.session.commit()
-    return found
+    except IntegrityError:  # somebody else looked first
+        db.session.rollback()
+    return db.session.get_one(PracticeAccount, connection_id)
 
 
 def peek(connection: Connection) -> PracticeAccount | None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, select
+from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
 from wa_app.domain.session import resume
@@ -37,7 +38,7 @@ def recover(
     for gateway in gateways.values():
         for connection_id in gateway.spool_waiting():
             if db.session.get(Connection, connection_id) is not None:
-                manager.drain(gateway, connection_id)
+                _drain(manager, gateway, connection_id)
     outbox.service_started(now)
     connections = list(db.session.scalars(select(Connection)))
     spread = min(SPREAD_EACH * len(connections), LONGEST_SPREAD)
@@ -55,6 +56,17 @@ def recover(
         history.change(connection, resumed, now, settings.policy)
     db.session.commit()
     log.info("connections resumed", count=len(connections))
+
+
+def _drain(manager: Manager, gateway: Gateway, connection_id: str) -> None:
+    try:
+        manager.drain(gateway, connection_id)
+    except OperationalError:
+        raise  # the database is away; the start is tried again
+    except Exception:
+        # One spool that cannot be read must not keep all the others from starting.
+        log.exception("spool not stored", connection=connection_id)
+        db.session.rollback()
 
 
 def wake_all(manager: Manager) -> None:

@@ -152,19 +152,24 @@ class Runtime:
             gateway.start(self._manager.post)
         while not self._stop.is_set():
             try:
-                self._take_over()
-                return
+                self._in_context(self._recover)
+                break
             except Exception:
                 log.exception("start failed, trying again")
                 self._stop.wait(1)
+        else:
+            return
+        self._begin()
 
-    def _take_over(self) -> None:
+    def _recover(self) -> None:
+        """Tried until it succeeds once; never again after sockets are open."""
         self._since = self._clock()
-        with self._app.app_context():
-            recovery.recover(
-                self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
-            )
-            self._beat()
+        recovery.recover(
+            self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
+        )
+        self._beat()
+
+    def _begin(self) -> None:
         for job in self.jobs():
             self._scheduler.add_job(
                 self._in_context,
@@ -174,11 +179,13 @@ class Runtime:
                 id=job.name,
                 name=job.name,
             )
+        self._scheduler.add_job(self._in_context, args=[self._wake_all], name="wake all")
         self._scheduler.start()
         self._owned.set()
         self._threads[1].start()
-        with self._app.app_context():
-            recovery.wake_all(self._manager)
+
+    def _wake_all(self) -> None:
+        recovery.wake_all(self._manager)
 
     def _introduce(self, *, owner: bool) -> None:
         """The first line of the log: what this is, on which data, and in which role."""
