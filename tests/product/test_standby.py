@@ -10,45 +10,59 @@ import pytest
 from tests.whatsapp_server import Phone, WhatsAppServer
 
 from .conftest import Start
-from .server import Server, wait_until
-from .visitor import Visitor
+from .server import Server
+from .visitor import Number, Visitor
 
 SignIn = Callable[..., Visitor]
 
 
-@pytest.fixture
-def owner(start: Start, whatsapp: WhatsAppServer) -> Server:
-    return start(whatsapp)
+Stand = Callable[[Server], Server]
 
 
 @pytest.fixture
-def standby(prepare: Start, owner: Server, whatsapp: WhatsAppServer) -> Server:
-    standby = prepare(whatsapp, beside=owner).launch()
-    standby.wait_for_role("standby")
-    return standby
+def stand_by(prepare: Start, whatsapp: WhatsAppServer) -> Stand:
+    """Starts a second server on the data folder of this one."""
+
+    def stand_by(owner: Server) -> Server:
+        beat = owner.environment["HEARTBEAT"]
+        standby = prepare(whatsapp, beside=owner, HEARTBEAT=beat).launch()
+        standby.wait_for_role("standby")
+        return standby
+
+    return stand_by
 
 
-def test_a_second_server_says_who_owns_the_sessions(owner: Server, standby: Server) -> None:
-    standby.wait_for_log("role=standby")
-    standby.wait_for_log(f"pid={owner.worker.pid}")
-    assert owner.readiness()["checks"]["runtime"] == "owner"
-    assert not standby.sessions()
-
-
-def test_requests_on_a_standby_work(
-    owner: Server, standby: Server, sign_in: SignIn, phone: Phone
+def test_requests_on_a_standby_work_and_it_says_who_owns_the_sessions(
+    server: Server, stand_by: Stand, sign_in: SignIn, number: Number, phone: Phone
 ) -> None:
-    number = sign_in(standby).new_number()
-    number.pair(phone)
-    assert number.via(sign_in(owner)).status()["connected"]
-    assert (len(owner.sessions()), len(standby.sessions())) == (1, 0)
-    number.disconnect()
+    standby = stand_by(server)
+    standby.wait_for_log("role=standby")
+    standby.wait_for_log(f"pid={server.worker.pid}")
+    there = number.via(sign_in(standby))
+    there.pair(phone)
+    assert number.status()["connected"]
+    assert (len(server.sessions()), len(standby.sessions())) == (1, 0)
+    there.disconnect()
     number.wait_for("DISCONNECTED")
 
 
-def test_a_standby_takes_over_when_the_owner_is_killed(
-    owner: Server, standby: Server, sign_in: SignIn, phone: Phone
+def test_a_standby_that_is_stopped_leaves_the_owner_alone(
+    server: Server, stand_by: Stand, ana: Visitor
 ) -> None:
+    practice = ana.practice_phone()
+    practice.link_practice_phone()
+    standby = stand_by(server)
+    standby.end()
+    standby.wait_until_nothing_runs()
+    assert server.readiness()["checks"]["runtime"] == "owner"
+    assert practice.status()["connected"]
+
+
+def test_a_standby_takes_over_when_the_owner_is_killed(
+    start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
+) -> None:
+    owner = start(whatsapp)
+    standby = stand_by(owner)
     number = sign_in(owner).new_number()
     device = number.pair(phone)
     began = time.monotonic()
@@ -62,12 +76,23 @@ def test_a_standby_takes_over_when_the_owner_is_killed(
     owner.wait_until_nothing_runs()
 
 
-def test_while_the_owner_is_frozen_nobody_claims_to_be_connected(
-    start: Start, prepare: Start, sign_in: SignIn
+def test_a_standby_takes_over_from_an_owner_that_ends(
+    start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer
 ) -> None:
-    owner = start(HEARTBEAT="0.2")
-    standby = prepare(beside=owner, HEARTBEAT="0.2").launch()
-    standby.wait_for_role("standby")
+    owner = start(whatsapp)
+    standby = stand_by(owner)
+    practice = sign_in(owner).new_number("practice")
+    practice.link_practice_phone()
+    owner.end()
+    standby.wait_for_role("owner")
+    practice.via(sign_in(standby)).wait_for("CONNECTED")
+
+
+def test_while_the_owner_is_frozen_nobody_claims_to_be_connected(
+    start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer
+) -> None:
+    owner = start(whatsapp, HEARTBEAT="0.2")
+    standby = stand_by(owner)
     practice = sign_in(standby).new_number("practice")
     practice.link_practice_phone()
     owner.worker.suspend()
@@ -76,24 +101,3 @@ def test_while_the_owner_is_frozen_nobody_claims_to_be_connected(
     assert standby.readiness()["checks"]["runtime"] == "failed"
     owner.worker.resume()
     practice.wait_for(lambda seen: seen["connected"])
-
-
-def test_a_standby_takes_over_from_an_orderly_end(
-    owner: Server, standby: Server, sign_in: SignIn
-) -> None:
-    practice = sign_in(owner).new_number("practice")
-    practice.link_practice_phone()
-    owner.end()
-    standby.wait_for_role("owner")
-    practice.via(sign_in(standby)).wait_for("CONNECTED")
-
-
-def test_a_standby_that_is_stopped_leaves_the_owner_alone(
-    owner: Server, standby: Server, sign_in: SignIn
-) -> None:
-    practice = sign_in(owner).new_number("practice")
-    practice.link_practice_phone()
-    standby.end()
-    standby.wait_until_nothing_runs()
-    wait_until(lambda: owner.readiness()["checks"]["runtime"] == "owner", "still the owner")
-    assert practice.status()["connected"]
