@@ -180,6 +180,16 @@ def test_every_change_is_one_line_of_history(world: World) -> None:
     ]
 
 
+def test_a_connection_that_stays_up_is_told_once(world: World) -> None:
+    world.link()
+    world.fault("drop_once")
+    world.advance(40)
+    assert world.connection.attempt == 0
+    with world.app.app_context():
+        told = [row.status for row in db.session.query(ConnectionEvent)]
+    assert told.count(Status.CONNECTED) == 2
+
+
 def test_a_second_clean_up_joins_the_one_under_way(world: World) -> None:
     world.link()
     with world.app.app_context():

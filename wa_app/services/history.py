@@ -34,12 +34,13 @@ def change(connection: Connection, observed: Observed, now: datetime, policy: Po
 
 
 def _story(observed: Observed) -> tuple[object, ...]:
-    """What makes two observed halves different to somebody who reads the history."""
+    """What makes two observed halves different to somebody who reads the history. Counters that
+    a connection resets once it has stayed up for a while are nothing new to them."""
+    is_up = observed.status is Status.CONNECTED
     return (
         observed.status,
         observed.hold,
-        observed.attempt,
-        observed.monitor_attempt,
+        None if is_up else (observed.attempt, observed.monitor_attempt),
         observed.next_attempt_at is not None,
         observed.has_credentials,
     )
