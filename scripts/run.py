@@ -43,8 +43,8 @@ def check_port(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        why = f"{host} cannot be listened on: {error.strerror}"
-        raise config.SettingError(f"PORT={port} of {why}. Set another PORT.") from None
+        why = f"cannot be listened on: {error.strerror}"
+        raise config.SettingError(f"HOST={host} with PORT={port} {why}.") from None
 
 
 def announce(address: str, login: dict[str, str]) -> None:

@@ -30,6 +30,11 @@ EXAMPLE = Path(__file__).resolve().parent.parent / ".env.example"
         ("RECONNECT_MAX_DELAY", "1"),
         ("KEEPALIVE_FAILURES", "0"),
         ("ADMIN_EMAIL", "carla"),
+        ("ADMIN_EMAIL", "a b@c"),
+        ("ADMIN_PASSWORD", "short"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql+nodriver://localhost/vigia"),
+        ("CLOSE_GRACE", "60"),
     ],
 )
 def test_nonsense_is_refused_by_name(name: str, value: str) -> None:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from wa_app.config import Settings
-from wa_app.domain.errors import NotFound, Refused
+from wa_app.domain.errors import ConnectionNotFound, Refused
+from wa_app.domain.states import Channel
+from wa_app.extensions import db
 from wa_app.models import Connection, utc_now
 from wa_app.services import accounts, connections, ownership
 from wa_app.services.audit import COMMAND_LINE
@@ -100,6 +102,8 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
         return
+    if not _server_is_running():
+        click.echo("No server is running.")
     for document in documents:
         words = document["hold"] or document["status"]
         click.echo(f"{document['user']:40} {document['channel']:9} {words:18} "
@@ -112,18 +116,20 @@ def _request_command(name: str, act: Callable[[Connection], None], sentence: str
     @click.option("--connection", "connection_id", help="Which one, if there are several.")
     def command(email: str, connection_id: str | None) -> None:
         with _refusals_in_words():
-            connection = _connection(email, connection_id)
+            connection = _connection(email, connection_id, may_create=name == "connect")
             act(connection)
         _report(connection.id)
 
 
-def _connection(email: str, connection_id: str | None) -> Connection:
+def _connection(email: str, connection_id: str | None, *, may_create: bool) -> Connection:
     user = accounts.find_or_refuse(email)
     if connection_id is not None:
         return connections.own(user, connection_id)
     known = connections.of_user(user)
+    if not known and may_create:
+        return connections.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
     if not known:
-        raise NotFound
+        raise ConnectionNotFound
     if len(known) > 1:
         choices = ", ".join(f"{each.id} ({each.channel})" for each in known)
         raise click.ClickException(f"Several connections; choose with --connection: {choices}")
@@ -157,17 +163,23 @@ _request_command(
 
 
 def _report(connection_id: str) -> None:
-    """Wait until the owner has carried the request out, and say how things are then."""
-    with _somebody_owning():
+    """Wait until the request is carried out, and say how things are then."""
+    connection = db.session.get_one(Connection, connection_id)
+    running = _server_is_running()
+    if connection.enabled and not running:
+        # Dialling from here would only be followed by hanging up.
+        click.echo("Stored. No server is running; it connects when one starts.")
+        return
+    with nullcontext() if running else _runtime().looking_after(connection_id):
         connection = connections.wait_until(connection_id, _carried_out, CARRIED_OUT)
-        document = presentation.status_document(
-            connection, connections.owner(), utc_now(), connection.user
-        )
     for step in connections.last_cleanup(connection):
         click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")
-    click.echo(f"{document['status']}: {document['explanation']['title']}")
     if not _carried_out(connection):
         raise click.ClickException("The request is stored and will be carried out; nobody has yet.")
+    document = presentation.status_document(
+        connection, connections.owner(), utc_now(), connection.user
+    )
+    click.echo(f"{document['status']}: {document['explanation']['title']}" if running else "Done.")
 
 
 def _carried_out(connection: Connection) -> bool:
@@ -177,19 +189,13 @@ def _carried_out(connection: Connection) -> bool:
     )
 
 
-@contextmanager
-def _somebody_owning() -> Iterator[None]:
-    """The server that runs, or for the moment this command itself."""
+def _server_is_running() -> bool:
     settings: Settings = current_app.config["SETTINGS"]
     stale_after = settings.policy.heartbeat_stale_after
-    if ownership.is_alive(connections.owner(), utc_now(), stale_after):
-        yield
-        return
+    return ownership.is_alive(connections.owner(), utc_now(), stale_after)
+
+
+def _runtime() -> Runtime:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    runtime = app.extensions["create_runtime"](app)
-    runtime.start()
-    try:
-        runtime.wait_until_owner(CARRIED_OUT)
-        yield
-    finally:
-        runtime.stop()
+    runtime: Runtime = app.extensions["create_runtime"](app)
+    return runtime

@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 
 from click import ClickException
 from dotenv import dotenv_values
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+from wa_app.domain.accounts import MIN_PASSWORD, is_email
 from wa_app.domain.messages import MessagePolicy
 from wa_app.domain.policy import Policy, setting
 
@@ -186,7 +189,16 @@ def _refuse_nonsense(settings: Settings) -> None:
         "PORT": (0 < settings.port < 65536, "a port from 1 to 65535"),
         "LOG_FORMAT": (settings.log_format in {"text", "json"}, "text or json"),
         "WHATSAPP_PROXY": (is_proxy(settings.whatsapp_proxy), "http://host:port or socks5://…"),
-        "ADMIN_EMAIL": ("@" in settings.admin_email, "an e-mail address"),
+        "ADMIN_EMAIL": (is_email(settings.admin_email), "an e-mail address"),
+        "ADMIN_PASSWORD": (
+            len(settings.admin_password) not in range(1, MIN_PASSWORD),
+            f"{MIN_PASSWORD} characters or more",
+        ),
+        "DATABASE_URL": (
+            _has_driver(settings.database),
+            "the URL of a database whose Python driver is installed, or nothing for SQLite",
+        ),
+        "CLOSE_GRACE": (policy.close_grace <= timedelta(seconds=5), "5 seconds at most"),
         "SECRET_KEY": (len(settings.secret_key) not in range(1, 16), "16 characters or more"),
         "PAIRING_WINDOW": (
             zero < policy.pairing_window <= timedelta(seconds=160),
@@ -205,6 +217,14 @@ def _refuse_nonsense(settings: Settings) -> None:
     for name, (holds, wanted) in rules.items():
         if not holds:
             raise SettingError(f"{name} makes no sense: it takes {wanted}.")
+
+
+def _has_driver(url: str) -> bool:
+    try:
+        make_url(url).get_dialect().import_dbapi()
+    except (SQLAlchemyError, ImportError):
+        return False
+    return True
 
 
 def is_proxy(url: str) -> bool:

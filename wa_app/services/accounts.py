@@ -7,6 +7,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from wa_app.domain.accounts import MIN_PASSWORD, is_email
 from wa_app.domain.errors import EmailTaken, UserNotFound, WrongInput
 from wa_app.extensions import db
 from wa_app.models import User
@@ -14,7 +15,6 @@ from wa_app.services import audit
 from wa_app.services.audit import Actor
 
 ROLES = ("user", "admin")
-MIN_PASSWORD = 10
 
 _hasher = PasswordHasher()
 # What an unknown e-mail is checked against, so that it takes as long as a wrong password.
@@ -49,7 +49,7 @@ def find_or_refuse(email: str) -> User:
 def create(actor: Actor, email: str, password: str, *, role: str = "user", name: str = "") -> User:
     """Raises `WrongInput` or `EmailTaken`."""
     email = email.strip().lower()
-    if email.count("@") != 1 or len(email) > 254 or any(sign.isspace() for sign in email):
+    if not is_email(email):
         raise WrongInput("email", "not_an_email")
     if len(password) < MIN_PASSWORD:
         raise WrongInput("password", "too_short")

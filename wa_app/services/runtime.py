@@ -2,8 +2,9 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,6 +115,23 @@ class Runtime:
         if self.is_owner:
             self._manager.wake(connection_id)
 
+    @contextmanager
+    def looking_after(self, connection_id: str) -> Iterator[None]:
+        """For a command while no server runs: bring this one connection to rest, and leave all
+        others as they are for whoever starts next."""
+        if not self._lock.acquire():
+            yield  # a server is just starting, and will do it
+            return
+        try:
+            for gateway in self._gateways.values():
+                gateway.start(self._manager.post)
+            self._manager.wake(connection_id)
+            yield
+        finally:
+            self._manager.stop()
+            self._stop_gateways()
+            self._lock.release()
+
     @property
     def is_stopping(self) -> bool:
         return self._stop.is_set()
@@ -135,11 +153,14 @@ class Runtime:
         if self.is_owner:
             self._scheduler.shutdown(wait=False)
             self._manager.stop()
-            for gateway in self._gateways.values():
-                gateway.stop(self._settings.policy.close_grace.total_seconds())
+            self._stop_gateways()
             self._in_context(lambda: ownership.beat(self._clock(), self._since, stopped=True))
         self._lock.release()
         log.info("stopped", owner=self.is_owner)
+
+    def _stop_gateways(self) -> None:
+        for gateway in self._gateways.values():
+            gateway.stop(self._settings.policy.close_grace.total_seconds())
 
     # ---- ownership
 

@@ -13,7 +13,9 @@ from wa_app.web.presentation import LOCALES
 
 bp = Blueprint("auth", __name__)
 
-PER_ADDRESS, PER_EMAIL = "30 per 15 minutes", "10 per 15 minutes"
+PER_ADDRESS, PER_PAIR, PER_EMAIL = (f"{count} per 15 minutes" for count in (30, 10, 100))
+"""Failed attempts. The narrow limit is for an e-mail *from an address*: else anybody could lock a
+known e-mail out with ten wrong passwords."""
 
 
 def _failed(response: Response) -> bool:
@@ -24,8 +26,13 @@ def _email() -> str:
     return request.form.get("email", "").strip().lower()[:254]
 
 
+def _pair() -> str:
+    return f"{get_remote_address()} {_email()}"
+
+
 @bp.route("/login", methods=["GET", "POST"])
 @limiter.limit(PER_ADDRESS, key_func=get_remote_address, methods=["POST"], deduct_when=_failed)
+@limiter.limit(PER_PAIR, key_func=_pair, methods=["POST"], deduct_when=_failed)
 @limiter.limit(PER_EMAIL, key_func=_email, methods=["POST"], deduct_when=_failed)
 def sign_in() -> ResponseReturnValue:
     """Only failed attempts count; the right password in time never meets the limit."""
