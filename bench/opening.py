@@ -26,9 +26,9 @@ from wa_app.gateways.whatsapp.launcher import LIBRARY_SETTINGS, Launcher
 def qr(count: int) -> list[Line]:
     with whatsapp() as server, product(server) as ana, folder() as sessions:
         names = counting()
-        practice, linked, bare = alternating(
+        [practice] = alternating(count, lambda: click_to_qr(ana, "practice"))
+        linked, bare = alternating(
             count,
-            lambda: click_to_qr(ana, "practice"),
             lambda: click_to_qr(ana, "whatsapp"),
             lambda: raw_start_to_qr(server, sessions / f"{next(names)}.db"),
         )
