@@ -24,10 +24,12 @@ check: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench
 
+# After a change of texts; then translate what is new in messages.po, and once more.
 translations: $(VENV)/dev.stamp
-	$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext -o /tmp/vigia.pot .
-	$(BIN)/pybabel -q update -N -i /tmp/vigia.pot -d wa_app/translations
+	$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext --no-location -o messages.pot .
+	$(BIN)/pybabel -q update -i messages.pot -d wa_app/translations -l es --no-fuzzy-matching
 	$(BIN)/pybabel -q compile -d wa_app/translations
+	@rm messages.pot
 
 # The stamps make a second run start at once, without asking a package index.
 $(VENV)/runtime.stamp: requirements.txt

@@ -84,8 +84,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def example() -> str:
     """The text of `.env.example`: every setting with its default and a sentence."""
-    lines = ["# Every setting, with its default. Copy to .env and change what you need;", ""]
-    lines[0] += " the environment beats .env."
+    lines = [
+        "# Every setting, with its default. Copy to .env and change what you need;",
+        "# the environment beats .env.\n",
+    ]
     for kind in (Settings, Policy, MessagePolicy):
         for field in _setting_fields(kind):
             lines.append(f"# {field.metadata['sentence']}")

@@ -141,4 +141,4 @@ def test_a_database_that_is_away_is_503(ana: Person, monkeypatch: pytest.MonkeyP
         answer = ana.get(path)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
-        assert "starting" in answer.text
+        assert "cannot answer just now" in answer.text

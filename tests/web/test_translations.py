@@ -1,12 +1,6 @@
 """The Spanish is complete and up to date.
 
-After changing a text, in the root of the repository:
-
-    pybabel extract -F babel.cfg -k lazy_gettext --no-location --omit-header -o messages.pot .
-    pybabel update -i messages.pot -d wa_app/translations -l es --no-fuzzy-matching --omit-header
-    pybabel compile -d wa_app/translations
-
-translate what is new in `messages.po`, compile once more, and remove `messages.pot`.
+After changing a text: `make translations`.
 """
 
 import io

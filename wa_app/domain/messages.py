@@ -63,6 +63,13 @@ class FailCause(StrEnum):
 
 # ---- sending
 
+RECEIPT_RANK: Mapping[MessageState, int] = {
+    MessageState.SENT: 1,
+    MessageState.DELIVERED: 2,
+    MessageState.READ: 3,
+}
+"""Receipts only ever move a message forward; they arrive in any order."""
+
 MAX_UNKNOWN_ENDS = 2
 UNSENT_RETRY = timedelta(seconds=2)
 RESTRICTED_FOR = timedelta(hours=24)
@@ -151,11 +158,3 @@ def _is_loop(question: Question, now: datetime, policy: MessagePolicy) -> bool:
         return True
     echoes = question.recent_texts[:2]
     return len(echoes) == 2 and all(text == question.last_answer for text in echoes)
-
-
-RECEIPT_RANK: Mapping[MessageState, int] = {
-    MessageState.SENT: 1,
-    MessageState.DELIVERED: 2,
-    MessageState.READ: 3,
-}
-"""Receipts only ever move a message forward; they arrive in any order."""

@@ -9,7 +9,7 @@ from flask import current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from wa_app.domain.errors import ConnectionNotFound, UserNotFound
+from wa_app.domain.errors import ConnectionNotFound, UserNotFound, WrongInput
 from wa_app.domain.states import Channel
 from wa_app.extensions import csrf, db
 from wa_app.models import Connection, User
@@ -110,6 +110,12 @@ def chosen_connection(user: User, channel: Channel | None = None) -> Connection 
 
 def practice_offered() -> bool:
     return bool(current_app.config["SETTINGS"].practice_phone)
+
+
+def refuse_hidden(channel: Channel | None) -> None:
+    """`PRACTICE_PHONE=false` hides the practice phone."""
+    if channel is Channel.PRACTICE and not practice_offered():
+        raise WrongInput("channel", "unknown_channel")
 
 
 def safe_next(target: str | None) -> str | None:

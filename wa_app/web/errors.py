@@ -72,7 +72,7 @@ ERRORS: Mapping[str, Words] = {
     "too_large": Words(413, _("This is too large.")),
     "too_often": Words(429, _("That was too often. Wait a moment and try again.")),
     "internal": Words(500, _("Something went wrong on our side. It has been noted.")),
-    "unavailable": Words(503, _("The service is starting. Try again in a few seconds.")),
+    "unavailable": Words(503, _("The service cannot answer just now. Try again in a few seconds.")),
 }
 
 HTTP_ERRORS: Mapping[int, str] = {

@@ -14,12 +14,12 @@ from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection
 from wa_app.services import connections
 from wa_app.web import errors, times, words
-from wa_app.web.access import actor, me, own_connection_or_404, practice_offered
-from wa_app.web.api.sessions import also_on_the_phone, refuse_hidden
+from wa_app.web.access import actor, me, own_connection_or_404, practice_offered, refuse_hidden
 from wa_app.web.cards import Card, card_of, max_attempts, pairing_of, tabs_of
 from wa_app.web.phone import phone_of
 from wa_app.web.presentation import LOCALES, look_of_event
 from wa_app.web.waiting import settled
+from wa_app.web.words import also_on_the_phone
 
 bp = Blueprint("home", __name__)
 

@@ -9,13 +9,14 @@ from wa_app.domain.closes import CloseClass, Reason
 from wa_app.domain.messages import FailCause, MessageState
 from wa_app.domain.states import Channel
 
-CHANNELS: Mapping[Channel, str] = {
-    Channel.WHATSAPP: "WhatsApp",
-    Channel.PRACTICE: _("Practice phone"),
-}
-
 TABS: Mapping[Channel, str] = {Channel.WHATSAPP: "WhatsApp", Channel.PRACTICE: _("Practice")}
-"""The same, where there is little room."""
+
+
+def also_on_the_phone(done: str) -> str:
+    """For whenever WhatsApp itself was not told: a backup can be restored, and the device stays."""
+    words = _("%(done)s Also remove the device on the phone: Settings, Linked devices.")
+    return str(words) % {"done": done}
+
 
 REASONS: Mapping[Reason, str] = {
     Reason.STREAM_REPLACED: _("Another device took over this number"),

@@ -15,14 +15,14 @@ from wa_app.web.access import (
     chosen_connection,
     me,
     own_connection_or_404,
-    practice_offered,
+    refuse_hidden,
 )
 from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
 from wa_app.web.presentation import owner_is_alive, status_document
 from wa_app.web.times import iso, now
 from wa_app.web.waiting import settled
-from wa_app.web.words import REASONS
+from wa_app.web.words import REASONS, also_on_the_phone
 
 bp = Blueprint("api_sessions", __name__, url_prefix="/api/whatsapp")
 
@@ -116,16 +116,6 @@ def _connection_to_connect(user: User, channel: Channel | None) -> Connection:
     if there is not None and "connection" in request.args:
         raise WrongInput("channel", "other_channel")
     return connections.first_or_create(actor(), user, channel or Channel.WHATSAPP)
-
-
-def refuse_hidden(channel: Channel | None) -> None:
-    """`PRACTICE_PHONE=false` hides the practice phone."""
-    if channel is Channel.PRACTICE and not practice_offered():
-        raise WrongInput("channel", "unknown_channel")
-
-
-def also_on_the_phone(done: str) -> str:
-    return _("%(done)s Also remove the device on the phone: Settings, Linked devices.", done=done)
 
 
 def operation_answer(operation: Operation) -> Response:
