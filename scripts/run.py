@@ -43,7 +43,8 @@ def check_port(host: str, port: int) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        why = f"cannot be listened on: {error.strerror}"
+        reason, _, _ = str(error.strerror).partition(" (")  # Python adds the address to it
+        why = f"cannot be listened on: {reason}"
         raise config.SettingError(f"HOST={host} with PORT={port} {why}.") from None
 
 

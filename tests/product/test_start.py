@@ -103,8 +103,8 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_changes_nothing(new: S
     with socket.create_server(("127.0.0.1", new.port)):
         assert new.launch(RUN).wait_for_end() != 0
     [sentence] = new.log().splitlines()
-    assert sentence.startswith("Vigía cannot start: PORT=")
-    assert str(new.port) in sentence
+    place = f"HOST=127.0.0.1 with PORT={new.port}"
+    assert sentence == f"Vigía cannot start: {place} cannot be listened on: Address already in use."
     assert not new.data_dir.exists()  # the first login is not made for nobody to read
 
 
