@@ -35,6 +35,8 @@ def post_worker_init(worker):
     # orderly end: gunicorn's own answer to Ctrl-C would break off the one that is under way.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: begin_to_end(worker))
+    # A terminal that closes sends it to all; the master then replaces its worker, in order.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def begin_to_end(worker):

@@ -185,9 +185,10 @@ def test_a_reload_hands_the_numbers_to_a_new_worker(
     number = sign_in(server).new_number()
     device = number.pair(phone)
     wait_until_stable(number)
-    old = server.worker
-    server.master.send_signal(signal.SIGHUP)
+    old, before = server.worker, len(whatsapp.journal.of("closed"))
+    server.signal_group(signal.SIGHUP)
     device.wait_for_login(count=2)
+    assert goodbyes(whatsapp, before) == [POLITE]
     assert number.wait_for("CONNECTED")["attempt"] == 0
     wait_until(lambda: not old.is_running(), "the old worker gone")
     assert device.most_sockets == 1
