@@ -158,18 +158,6 @@ def test_a_held_number_comes_back_when_its_person_asks(link: Link) -> None:
     assert link.device.logins == 2
 
 
-# --- a line that falls silent: slow, so it happens while the rest is tested ----
-
-
-@pytest.fixture(scope="module", autouse=True)
-def silent(new_link: NewLink) -> Link:
-    """Nothing passes in either direction from now on. The library notices after 20 to 40 s."""
-    silent = new_link()
-    silent.pair()
-    silent.whatsapp.fault("stall", silent.device)
-    return silent
-
-
 def test_a_silence_that_ends_in_time_is_nobodys_business(link: Link, luis: Contact) -> None:
     with link.whatsapp.faulty("stall", link.device):
         id = luis.send(link.phone, "despacio")
@@ -182,8 +170,63 @@ def test_a_silence_that_ends_in_time_is_nobodys_business(link: Link, luis: Conta
     assert link.number.status()["lastDisconnect"] is None
 
 
+# --- what takes its time: begun before all other tests, looked at after them ----
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(new_link: NewLink) -> Link:
+    """Nothing passes in either direction from now on. The library notices after 20 to 40 s."""
+    silent = new_link()
+    silent.pair()
+    silent.whatsapp.fault("stall", silent.device)
+    return silent
+
+
+def show(link: Link, codes: int, **how: str) -> Document:
+    """Connect, with so many codes from WhatsApp: each lasts 20 s, where six would last 160."""
+    usual, link.whatsapp.refs = link.whatsapp.refs, codes
+    try:
+        return link.number.connect(**how)
+    finally:
+        link.whatsapp.refs = usual
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unscanned(new_link: NewLink) -> tuple[Link, Document]:
+    link = new_link()
+    return link, show(link, codes=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untyped(new_link: NewLink) -> tuple[Link, Document]:
+    link = new_link()
+    return link, show(link, codes=1, phone=f"+{link.phone.number}")
+
+
 def test_a_silence_that_lasts_is_a_lost_line(silent: Link) -> None:
     seen = silent.wait_for_the_end_of_it(None, timeout=60)
     assert outcome(seen) == (None, "keepalive_timeout", 408, 1), silent.story()
     assert silent.device.logins == 2
     assert silent.device.most_sockets == 1
+
+
+def test_a_pairing_code_that_nobody_types_expires(untyped: tuple[Link, Document]) -> None:
+    link, shown = untyped
+    assert shown["pairingCode"] and not shown["qr"]
+    assert_expired(link)
+
+
+def test_when_nobody_scans_the_last_qr_expires_too(unscanned: tuple[Link, Document]) -> None:
+    link, shown = unscanned
+    assert shown["hasQR"]
+    assert_expired(link)
+    assert link.number.connect()["qr"] not in (None, shown["qr"])
+    link.number.disconnect()
+
+
+def assert_expired(link: Link) -> None:
+    seen = link.wait_for_the_end_of_it("PAIRING_EXPIRED", timeout=60)
+    assert outcome(seen) == ("PAIRING_EXPIRED", "pairing_timeout", None, 0)
+    assert (seen["qr"], seen["pairingCode"], seen["nextAttemptAt"]) == (None, None, None)
+    assert seen["explanation"]["action"] == "PAIR"
+    assert len(link.whatsapp.journal.of("registered", link.line)) == 1

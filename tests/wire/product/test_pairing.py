@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.product.server import Server
-from tests.product.visitor import Document
 from tests.whatsapp_server import WhatsAppServer
 
 from .link import Link, NewLink
@@ -22,33 +21,6 @@ pytestmark = pytest.mark.xdist_group("wire product pairing")
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     return {"RECONNECT_BASE_DELAY": "0.05", "RECONNECT_JITTER": "0", "STABLE_AFTER": "10min"}
-
-
-# --- codes that nobody uses: slow, so they run out while the rest is tested ----
-
-
-def show(link: Link, codes: int, **how: str) -> Document:
-    """Connect, with so many codes from WhatsApp: one lasts 20 s, six would last 160."""
-    usual, link.whatsapp.refs = link.whatsapp.refs, codes
-    try:
-        return link.number.connect(**how)
-    finally:
-        link.whatsapp.refs = usual
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unscanned(new_link: NewLink) -> tuple[Link, Document]:
-    link = new_link()
-    return link, show(link, codes=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def untyped(new_link: NewLink) -> tuple[Link, Document]:
-    link = new_link()
-    return link, show(link, codes=1, phone=f"+{link.phone.number}")
-
-
-# --- pairing -----------------------------------------------------------------
 
 
 def test_a_line_lost_while_the_qr_is_shown_brings_a_new_qr(new_link: NewLink) -> None:
@@ -161,29 +133,3 @@ def test_a_restart_of_the_session_process_needs_no_qr(link: Link, whatsapp: What
     assert (seen["lastDisconnect"]["reason"], seen["attempt"]) == ("process_died", 1)
     assert len(whatsapp.journal.of("registered", link.line)) == 1
     assert link.device.most_sockets == 1
-
-
-# --- the codes have run out --------------------------------------------------
-
-
-def test_a_pairing_code_that_nobody_types_expires(untyped: tuple[Link, Document]) -> None:
-    link, shown = untyped
-    assert shown["pairingCode"] and not shown["qr"]
-    assert_expired(link)
-
-
-def test_when_nobody_scans_one_qr_follows_another_and_the_last_expires(
-    unscanned: tuple[Link, Document],
-) -> None:
-    link, shown = unscanned
-    assert shown["hasQR"]
-    assert_expired(link)
-    assert link.number.connect()["qr"] != shown["qr"]
-    link.number.disconnect()
-
-
-def assert_expired(link: Link) -> None:
-    seen = link.wait_for_the_end_of_it("PAIRING_EXPIRED", timeout=60)
-    assert (seen["qr"], seen["pairingCode"], seen["nextAttemptAt"]) == (None, None, None)
-    assert seen["explanation"]["action"] == "PAIR"
-    assert len(link.whatsapp.journal.of("registered", link.line)) == 1
