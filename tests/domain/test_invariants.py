@@ -199,7 +199,7 @@ class World:
         if socket_id != self.current:
             return
         self.alive_at = self.now
-        if isinstance(news, Opened):
+        if isinstance(news, Opened) and self.up_since is None:
             self.up_since = self.now
         if isinstance(news, Closed):
             self.end_socket()

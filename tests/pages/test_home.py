@@ -29,7 +29,7 @@ def test_the_page_that_was_wanted_comes_after_the_sign_in(visit: Open, shop: str
 def test_the_answer_to_the_click_says_what_is_going_on(signed_in: Open) -> None:
     """At once, not when the attempt has come to something."""
     page = signed_in()
-    with page.expect_response(lambda response: response.request.method == "GET") as answer:
+    with page.expect_response(lambda response: response.url.endswith("/pair")) as answer:
         page.get_by_test_id("connect").click()
     assert 'data-testid="pairing-title"' in answer.value.text()
     expect(page.get_by_test_id("pairing-title")).to_be_visible()

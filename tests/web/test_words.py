@@ -26,7 +26,6 @@ TABLES = [
     (cards.MAIN_BUTTONS, Action),
     (cards.STOP_BUTTONS, Status),
     (cards.EMPTY, Channel),
-    (words.CHANNELS, Channel),
     (words.TABS, Channel),
     (words.REASONS, Reason),
     (words.CLOSE_CLASSES, CloseClass),

@@ -195,12 +195,13 @@ def after_news(
             )
         case Opened(phone, push_name):
             up = in_status(without_pairing(observed), Status.CONNECTED, now)
+            was_up = observed.status is Status.CONNECTED
             return replace(
                 up,
                 opening_since=None,
                 pairing_started_at=None,
                 has_credentials=True,
-                connected_at=now,
+                connected_at=observed.connected_at if was_up else now,
                 phone=phone,
                 push_name=push_name,
             )
