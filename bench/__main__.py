@@ -5,6 +5,7 @@ docs/performance.md.
 """
 
 import argparse
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ def main() -> int:
     unknown = set(asked.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     began, load_before = datetime.now(UTC), report.load()
     lines, failed = measure(asked.names or list(MEASUREMENTS), asked.count)
     print(f"\n{report.machine()}\nload before: {load_before}\n\n{report.as_text(lines)}")
