@@ -51,6 +51,7 @@ class Connection:
         self._held: list[Node] = []
         self._unread: deque[bytes] = deque()
         self._reading = asyncio.Lock()
+        self._is_served = False
 
     def __str__(self) -> str:
         return str(self.device or self.line or f"connection {self.number}")
@@ -107,6 +108,7 @@ class Connection:
             await self._log_in(payload)
 
     async def _serve(self) -> None:
+        self._is_served = True
         while True:
             self._unread.append(await self._frames.receive())
             await self._read_on()
@@ -118,6 +120,14 @@ class Connection:
                 node = decode(self._reads.open(self._unread.popleft()))
                 log.debug("%s > %s", self, node)
                 await self._handle(node)
+
+    async def linger(self, seconds: float) -> None:
+        """Until the client has left, or for so long."""
+        if self._is_served:  # then its leaving is noticed there
+            await asyncio.sleep(seconds)
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.transport.drain_until_end(), seconds)
 
     def _leave(self) -> None:
         for future in self._answers.values():

@@ -75,7 +75,7 @@ def failure(reason: int, **defaults: int) -> Act:
 
 
 async def _leave(connection: Connection, options: Options) -> bool:
-    await asyncio.sleep(options.get("linger", LINGER))
+    await connection.linger(options.get("linger", LINGER))
     connection.transport.end()
     raise Ended("after a last stanza")
 
