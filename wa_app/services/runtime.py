@@ -106,9 +106,6 @@ class Runtime:
     def start(self) -> None:
         self._threads[0].start()
 
-    def wait_until_owner(self, seconds: float) -> bool:
-        return self._owned.wait(seconds)
-
     def wake(self, connection_id: str) -> None:
         """A request was written in this process; the owner need not wait for its next look."""
         self._messages.set()
