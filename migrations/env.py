@@ -18,6 +18,11 @@ def _only_real_changes(_context: Any, _revision: Any, directives: list[Any]) -> 
 
 
 with _database.engine.connect() as connection:
+    if connection.dialect.name == "sqlite":
+        # SQLite changes a column by copying its table; with foreign keys on, dropping the old one
+        # would take along every row that points to it.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.commit()
     context.configure(
         connection=connection,
         target_metadata=_database.metadatas[None],

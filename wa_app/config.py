@@ -22,7 +22,7 @@ from wa_app.domain.policy import Policy, setting
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SECRET_SETTINGS = ("SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD", "BACKUP_KEY")
+SECRET_SETTINGS = ("SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD", "BACKUP_KEY", "SMTP_PASSWORD")
 """Never handed to a child process, never logged."""
 
 
@@ -56,9 +56,30 @@ class Settings:
         False, "Show the number as online every 30 s; silences the phone's notifications."
     )
     max_connections_per_user: int = setting(1, "WhatsApp numbers a user may link.")
+    seal_sessions: bool = setting(
+        False, "Keep the session files of a stopped connection encrypted with BACKUP_KEY."
+    )
+    public_url: str = setting(
+        "", "Address people reach this service at, for the links in mails; empty: HOST and PORT."
+    )
+    smtp_host: str = setting("", "Mail server for alerts and invitations; empty: no mails.")
+    smtp_port: int = setting(587, "Its port.")
+    smtp_security: str = setting("starttls", "How to speak to it: starttls, tls or none.")
+    smtp_user: str = setting("", "Login at the mail server; empty: none.")
+    smtp_password: str = setting("", "Its password.")
+    mail_from: str = setting("", "Sender of the mails; empty: SMTP_USER.")
     log_format: str = setting("text", "Log lines: text (for people) or json.")
     policy: Policy = Policy()
     messages: MessagePolicy = MessagePolicy()
+
+    @property
+    def address(self) -> str:
+        """Where people reach this service, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def mail_sender(self) -> str:
+        return self.mail_from or self.smtp_user
 
     @property
     def sessions_dir(self) -> Path:
@@ -183,6 +204,20 @@ def _written(default: object) -> str:
     return str(default)
 
 
+SMTP_SECURITY = ("starttls", "tls", "none")
+
+DURATIONS = (
+    "monitor_interval",
+    "heartbeat",
+    "connect_timeout",
+    "reconnect_base_delay",
+    "stale_after",
+    "cleanup_interval",
+    "backup_interval",
+)
+"""What must not be 0."""
+
+
 def _refuse_nonsense(settings: Settings) -> None:
     """What each setting alone cannot tell."""
     policy = settings.policy
@@ -201,6 +236,14 @@ def _refuse_nonsense(settings: Settings) -> None:
             "the URL of a database whose Python driver is installed, or nothing for SQLite",
         ),
         "CLOSE_GRACE": (policy.close_grace <= timedelta(seconds=5), "5 seconds at most"),
+        "BACKUP_KEY": (len(settings.backup_key) not in range(1, 16), "16 characters or more"),
+        "PUBLIC_URL": (_is_web_address(settings.public_url), "an address such as https://…"),
+        "SMTP_PORT": (0 < settings.smtp_port < 65536, "a port from 1 to 65535"),
+        "SMTP_SECURITY": (settings.smtp_security in SMTP_SECURITY, "starttls, tls or none"),
+        "MAIL_FROM": (
+            not settings.smtp_host or is_email(settings.mail_sender),
+            "the e-mail address the mails come from",
+        ),
         "SECRET_KEY": (len(settings.secret_key) not in range(1, 16), "16 characters or more"),
         "PAIRING_WINDOW": (
             zero < policy.pairing_window <= timedelta(seconds=160),
@@ -213,7 +256,7 @@ def _refuse_nonsense(settings: Settings) -> None:
         "KEEPALIVE_FAILURES": (policy.keepalive_failures >= 1, "1 or more"),
         **{
             name.upper(): (getattr(policy, name) > zero, "more than 0 seconds")
-            for name in ("monitor_interval", "heartbeat", "connect_timeout", "reconnect_base_delay")
+            for name in DURATIONS
         },
     }
     for name, (holds, wanted) in rules.items():
@@ -227,6 +270,14 @@ def _has_driver(url: str) -> bool:
     except (SQLAlchemyError, ImportError):
         return False
     return True
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return not url or (parts.scheme in {"http", "https"} and bool(parts.hostname))
+    except ValueError:
+        return False
 
 
 def is_proxy(url: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask_login import UserMixin
 from sqlalchemy import (
+    DDL,
     JSON,
     DateTime,
     Dialect,
@@ -18,9 +19,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
 )
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
+from wa_app.domain.alerts import AlertKind
 from wa_app.domain.closes import Reason
 from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.messages import Author, Bot, Direction, FailCause, MessageState
@@ -64,6 +67,7 @@ _COLUMN_TYPES: dict[Any, Any] = {
     datetime: UtcTime,
     **{kind: _enum(kind) for kind in (Status, Hold, Reason, Channel)},
     **{kind: _enum(kind) for kind in (Author, Direction, MessageState, FailCause)},
+    AlertKind: _enum(AlertKind),
 }
 Base.registry.update_type_annotation_map(_COLUMN_TYPES)
 
@@ -82,6 +86,11 @@ class User(UserMixin, db.Model):
     """Part of every login cookie: a new one signs all browsers out."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
+    max_connections: Mapped[int | None]
+    """WhatsApp numbers this user may link; None: as many as the setting allows everybody."""
+    invite_hash: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """Of the one-time link with which they set their password."""
+    invite_expires_at: Mapped[datetime | None]
 
     connections: Mapped[list["Connection"]] = relationship(
         back_populates="user", order_by="Connection.created_at"
@@ -97,6 +106,27 @@ class User(UserMixin, db.Model):
 
     def get_id(self) -> str:
         return f"{self.id}.{self.session_key}"
+
+
+class Token(db.Model):
+    """What a program shows instead of a login. Of the secret only the hash is kept."""
+
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    prefix: Mapped[str] = mapped_column(String(20))
+    """The readable beginning, to tell one from another."""
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[str] = mapped_column(String(60))
+    """Words of `domain.accounts.SCOPES`, with a blank between."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    last_used_from: Mapped[str | None] = mapped_column(String(60))
+
+    user: Mapped[User] = relationship()
 
 
 class Connection(db.Model):
@@ -158,7 +188,9 @@ class Connection(db.Model):
     @property
     def wanted(self) -> Wanted:
         """What was asked for, as far as it may be: `enabled` is the effective one."""
-        allowed = self.user.is_active and self.deleted_at is None
+        # A row without a user is an orphan; only a database whose foreign keys were off has one.
+        user: User | None = self.user
+        allowed = user is not None and user.is_active and self.deleted_at is None
         return replace(self.asked, enabled=self.asked.enabled and allowed)
 
     @property
@@ -244,10 +276,96 @@ class Operation(db.Model):
     version: Mapped[int] = mapped_column(default=0)
     """The wipe version a force-cleanup waits for."""
     actor: Mapped[str] = mapped_column(String(300))
+    address: Mapped[str | None] = mapped_column(String(60))
+    parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    dry_run: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(String(10), default="PENDING")
     result: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    """Of a force-cleanup: its seven steps. The steps of the others are rows of their own."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    planned_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    steps: Mapped[list["OperationStep"]] = relationship(order_by="OperationStep.id")
+
+
+class OperationStep(db.Model):
+    """One thing an operation does, written down before the first is done: what would go, what
+    went, and what is left to do after a crash."""
+
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    operation_id: Mapped[int] = mapped_column(
+        ForeignKey("operation.id", ondelete="CASCADE"), index=True
+    )
+    what: Mapped[str] = mapped_column(String(30))
+    """A key of the table `services.operations.ACTS`."""
+    target: Mapped[str] = mapped_column(String(300))
+    label: Mapped[str] = mapped_column(String(300), default="")
+    """The target in words, as it was then."""
+    cleanup_id: Mapped[int | None]
+    """The force-cleanup that carries this step out, once it was asked for."""
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    """None: not yet; else done, nothing or failed."""
+    seconds: Mapped[float | None]
+    detail: Mapped[str | None] = mapped_column(String(500))
+
+
+class JobRun(db.Model):
+    """The last run of a scheduled job. The owner writes it; `asked_at` is somebody's "run now"."""
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    last_at: Mapped[datetime | None]
+    seconds: Mapped[float | None]
+    error: Mapped[str | None] = mapped_column(String(500))
+    next_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+
+
+class Alert(db.Model):
+    """An episode of trouble, from its beginning to its end. It names connection and user by id
+    and in words, because it outlives their rows."""
+
+    __table_args__ = (
+        Index("ix_alert_open", "ended_at", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[AlertKind]
+    connection_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    """None: it is about the whole server."""
+    user_id: Mapped[int | None]
+    about: Mapped[str] = mapped_column(String(300), default="")
+    """The number or what else tells people which connection is meant; of the server, the detail."""
+    cause: Mapped[Reason | None]
+    began_at: Mapped[datetime]
+    raised_at: Mapped[datetime | None]
+    """When people were told. None: it may still heal by itself, or it did."""
+    ended_at: Mapped[datetime | None]
+    recovered: Mapped[bool] = mapped_column(default=False)
+
+
+class Mail(db.Model):
+    """A mail to send: stored in the commit of what it tells, then delivered."""
+
+    __table_args__ = (
+        Index("ix_mail_due", "sent_at", "given_up_at", "next_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+    recipient: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime] = mapped_column(default=utc_now)
+    sent_at: Mapped[datetime | None]
+    given_up_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(String(500))
 
 
 class Audit(db.Model):
@@ -262,7 +380,19 @@ class Audit(db.Model):
     action: Mapped[str] = mapped_column(String(60))
     target: Mapped[str] = mapped_column(String(300))
     address: Mapped[str | None] = mapped_column(String(60))
-    outcome: Mapped[str] = mapped_column(String(60), default="done")
+    outcome: Mapped[str] = mapped_column(String(200), default="done")
+
+
+# Nobody who speaks to the database through the application can rewrite the past.
+for _change in ("UPDATE", "DELETE"):
+    event.listen(
+        Audit.__table__,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER audit_no_{_change.lower()} BEFORE {_change} ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
+        ).execute_if(dialect="sqlite"),
+    )
 
 
 class Owner(db.Model):

@@ -35,6 +35,19 @@ class Policy:
     )
     settle_delay: timedelta = setting(seconds(1), "Rest after a clean-up before anything is tried.")
     close_grace: timedelta = setting(seconds(2), "A session process asked to end is then killed.")
+    stale_after: timedelta = setting(
+        seconds(24 * 3600), "Without a usable login and unchanged for so long: cleaned up."
+    )
+    cleanup_interval: timedelta = setting(
+        seconds(3600), "How often what is stale is looked for and cleaned up."
+    )
+    backup_interval: timedelta = setting(
+        seconds(24 * 3600), "How often all session files are backed up."
+    )
+    alert_after_attempts: int = setting(3, "More attempts in a row than this are an alert.")
+    alert_delay: timedelta = setting(
+        seconds(60), "How long trouble that may heal by itself lasts before people are told."
+    )
     heartbeat: timedelta = setting(
         seconds(2), "The owner's sign of life; it counts as gone after 5 of them."
     )
