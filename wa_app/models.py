@@ -388,7 +388,7 @@ for _change in ("UPDATE", "DELETE"):
     event.listen(
         Audit.__table__,
         "after_create",
-        DDL(
+        DDL(  # type: ignore[no-untyped-call]
             f"CREATE TRIGGER audit_no_{_change.lower()} BEFORE {_change} ON audit "
             "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
         ).execute_if(dialect="sqlite"),

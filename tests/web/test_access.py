@@ -43,6 +43,10 @@ def _is_json(rule: str) -> bool:
     return rule.startswith(("/api/", "/live/"))
 
 
+def _is_admins(rule: str) -> bool:
+    return rule.startswith(("/api/admin/", "/admin"))
+
+
 @pytest.fixture
 def address(cast: dict[str, User], connection: Connection) -> Callable[[str], str]:
     """A rule with Ana's things in it; practice rules get her practice connection."""
@@ -173,9 +177,10 @@ def test_the_owner_is_let_in(
     rule: str,
     endpoint: str,
 ) -> None:
-    if rule.startswith("/api/admin/"):
+    if _is_admins(rule):
         answer = sign_in(cast["ana"]).call(method, address(rule))
-        assert (answer.status_code, answer.json["error"]) == (403, "forbidden")
+        assert answer.status_code == 403
+        assert "forbidden" in answer.text
         return
     answer = sign_in(cast["ana"]).call(method, address(rule) + "?wait=0")
     assert answer.status_code not in (401, 403)
@@ -253,7 +258,7 @@ def test_a_change_without_the_token_is_refused(
     rule: str,
     headers: dict[str, str],
 ) -> None:
-    who = "carla" if rule.startswith("/api/admin/") else "ana"
+    who = "carla" if _is_admins(rule) else "ana"
     answer = sign_in(cast[who]).http.open(address(rule), method=method, headers=headers)
     assert answer.status_code == 400
     assert "csrf" in answer.text

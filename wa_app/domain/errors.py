@@ -61,3 +61,33 @@ class TooOften(Refused):
     def __init__(self, retry_after: timedelta) -> None:
         super().__init__()
         self.retry_after = retry_after
+
+
+class LastAdmin(Refused):
+    """Without an administrator nobody could ever make another one."""
+
+    error = "last_admin"
+
+
+class ConfirmFirst(Refused):
+    """The word that confirms a full reset is missing or wrong."""
+
+    error = "confirm_first"
+
+
+class BackupNotFound(NotFound):
+    error = "backup_not_found"
+
+
+class TokenNotFound(NotFound):
+    error = "token_not_found"
+
+
+class JobNotFound(NotFound):
+    error = "job_not_found"
+
+
+class DisconnectFirst(Refused):
+    """A session can only be restored while nothing uses it."""
+
+    error = "disconnect_first"

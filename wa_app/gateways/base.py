@@ -1,6 +1,6 @@
 """What every kind of phone offers the services. There are two: WhatsApp and the practice phone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from wa_app.domain.wire import Command, Dial, Incoming, News
@@ -49,6 +49,19 @@ class Gateway(Protocol):
 
     def export(self, connection_id: str) -> bytes | None:
         """A consistent copy of the credentials for the backup; None when there are none."""
+
+    def restore(self, connection_id: str, session: bytes) -> None:
+        """Put exported credentials back, in place of what is there; only without a socket. All or
+        nothing. Raises OSError, and `ValueError` for what is no session with a device."""
+
+    def check(self, session: bytes) -> bool:
+        """Whether this is an export that `restore` would take."""
+
+    def folders(self) -> Iterable[str]:
+        """Connections with a session folder in use, those in quarantine not counted."""
+
+    def strays(self) -> Mapping[str, int]:
+        """Processes of others that hold a session's folder: connection id → pid."""
 
     def remove(self, connection_id: str) -> bool:
         """Delete all session files; False when there were none. Raises OSError."""

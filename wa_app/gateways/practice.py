@@ -150,6 +150,18 @@ class PracticeGateway:
     def export(self, connection_id: str) -> bytes | None:
         return None
 
+    def restore(self, connection_id: str, session: bytes) -> None:
+        raise ValueError("a practice phone has no session file")
+
+    def check(self, session: bytes) -> bool:
+        return False
+
+    def folders(self) -> Iterable[str]:
+        return ()
+
+    def strays(self) -> Mapping[str, int]:
+        return {}
+
     def remove(self, connection_id: str) -> bool:
         return self._accounts.set_linked(connection_id, False)
 

@@ -3,8 +3,15 @@
 from flask import Flask
 
 from wa_app.web import access, auth, codes, errors, headers, health, history, home, live, practice
-from wa_app.web.api import admin, messages, sessions
+from wa_app.web.admin import audit as admin_audit
+from wa_app.web.admin import backups as admin_backups
+from wa_app.web.admin import diagnostics as admin_diagnostics
+from wa_app.web.admin import maintenance as admin_maintenance
+from wa_app.web.admin import overview as admin_overview
+from wa_app.web.admin import users as admin_users
+from wa_app.web.api import messages, sessions
 from wa_app.web.api import practice as api_practice
+from wa_app.web.api.admin import connections as api_admin_connections
 
 BLUEPRINTS = (
     auth.bp,
@@ -17,7 +24,13 @@ BLUEPRINTS = (
     sessions.bp,
     messages.bp,
     api_practice.bp,
-    admin.bp,
+    admin_overview.bp,
+    admin_maintenance.bp,
+    admin_users.bp,
+    admin_backups.bp,
+    admin_audit.bp,
+    admin_diagnostics.bp,
+    api_admin_connections.bp,
 )
 
 

@@ -21,6 +21,10 @@ class Folders:
             raise ValueError(f"not a connection id: {connection_id!r}")
         return Folder(self.sessions_dir / connection_id)
 
+    def in_use(self) -> list[str]:
+        """All but those in quarantine."""
+        return sorted(path.name for path in _folders_in(self.sessions_dir))
+
     def has_credentials(self, connection_id: str) -> bool:
         return session_file.has_device(self.of(connection_id).session_file)
 

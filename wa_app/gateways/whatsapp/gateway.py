@@ -1,7 +1,7 @@
 """WhatsApp as the services see it."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -136,6 +136,20 @@ class WhatsAppGateway:
 
     def export(self, connection_id: str) -> bytes | None:
         return self._folders.export(connection_id)
+
+    def restore(self, connection_id: str, session: bytes) -> None:
+        raise NotImplementedError
+
+    def check(self, session: bytes) -> bool:
+        raise NotImplementedError
+
+    def folders(self) -> Iterable[str]:
+        return self._folders.in_use()
+
+    def strays(self) -> Mapping[str, int]:
+        own = self._switchboard.own_processes() if self._switchboard else set()
+        holders = {name: self._folders.of(name).holder() for name in self._folders.in_use()}
+        return {name: one.pid for name, one in holders.items() if one and one not in own}
 
     def remove(self, connection_id: str) -> bool:
         return self._folders.remove(connection_id)

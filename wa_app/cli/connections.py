@@ -1,92 +1,19 @@
-"""`flask wa …`: the same services as the pages and the API call, while the server runs or not."""
+"""What every connection is doing, and the requests that change it."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import click
-from flask import Flask, current_app
-from flask.cli import AppGroup
 
-from wa_app.config import Settings
-from wa_app.domain.errors import ConnectionNotFound, Refused
+from wa_app.cli.shared import CARRIED_OUT, refusals_in_words, runtime, server_is_running, wa
+from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, utc_now
-from wa_app.services import accounts, connections, ownership
+from wa_app.services import accounts, connections
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.services.runtime import Runtime
 from wa_app.web import presentation
-from wa_app.web.errors import sentence_of
-
-wa = AppGroup("wa", help="Run Vigía from the command line.")
-users = AppGroup("users", help="People with a login.")
-wa.add_command(users)
-
-CARRIED_OUT = 15.0  # seconds to wait for the owner
-
-
-def register(app: Flask, create_runtime: Callable[[Flask], Runtime]) -> None:
-    """`create_runtime` serves commands that have to do the owner's work themselves."""
-    app.extensions["create_runtime"] = create_runtime
-    app.cli.add_command(wa)
-
-
-@contextmanager
-def _refusals_in_words() -> Iterator[None]:
-    try:
-        yield
-    except Refused as refused:
-        raise click.ClickException(sentence_of(refused)) from None
-
-
-@users.command("create")
-@click.argument("email")
-@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
-@click.option("--role", type=click.Choice(accounts.ROLES), default="user", show_default=True)
-@click.option("--name", default="", help="How the pages greet them.")
-def create_user(email: str, password: str, role: str, name: str) -> None:
-    """Create a user with the login EMAIL."""
-    with _refusals_in_words():
-        user = accounts.create(COMMAND_LINE, email, password, role=role, name=name)
-    click.echo(f"Created {user.email} ({user.role}).")
-
-
-@users.command("list")
-def list_users() -> None:
-    """Everybody with a login."""
-    for user in accounts.everyone():
-        state = "" if user.is_active else "  deactivated"
-        click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{state}")
-
-
-@users.command("deactivate")
-@click.argument("email")
-def deactivate_user(email: str) -> None:
-    """Switch EMAIL off: no login, no connection; everything is kept."""
-    with _refusals_in_words():
-        accounts.deactivate(COMMAND_LINE, accounts.find_or_refuse(email))
-    click.echo(f"Deactivated {email}.")
-
-
-@users.command("delete")
-@click.argument("email")
-@click.confirmation_option(prompt="Delete this user, unlink the numbers, remove the messages?")
-def delete_user(email: str) -> None:
-    """Delete EMAIL: numbers are unlinked, connections and messages removed."""
-    with _refusals_in_words():
-        connections.remove_user(COMMAND_LINE, accounts.find_or_refuse(email))
-    click.echo(f"Deleted {email}.")
-
-
-@users.command("first-admin", hidden=True)
-def create_first_admin() -> None:
-    """Create the first administrator, if nobody exists; print the login."""
-    settings: Settings = current_app.config["SETTINGS"]
-    password = accounts.create_first_admin(settings.admin_email, settings.admin_password)
-    if password is not None:
-        click.echo(f"login {settings.admin_email}")
-        click.echo(f"password {password}")
 
 
 @wa.command()
@@ -102,7 +29,7 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
         return
-    if not _server_is_running():
+    if not server_is_running():
         click.echo("No server is running.")
     for document in documents:
         words = document["hold"] or document["status"]
@@ -115,7 +42,7 @@ def _request_command(name: str, act: Callable[[Connection], None], sentence: str
     @click.argument("email")
     @click.option("--connection", "connection_id", help="Which one, if there are several.")
     def command(email: str, connection_id: str | None) -> None:
-        with _refusals_in_words():
+        with refusals_in_words():
             connection = _connection(email, connection_id, may_create=name == "connect")
             act(connection)
         _report(connection.id)
@@ -165,12 +92,12 @@ _request_command(
 def _report(connection_id: str) -> None:
     """Wait until the request is carried out, and say how things are then."""
     connection = db.session.get_one(Connection, connection_id)
-    running = _server_is_running()
+    running = server_is_running()
     if connection.enabled and not running:
         # Dialling from here would only be followed by hanging up.
         click.echo("Stored. No server is running; it connects when one starts.")
         return
-    with nullcontext() if running else _runtime().looking_after(connection_id):
+    with nullcontext() if running else runtime().looking_after(connection_id):
         connection = connections.wait_until(connection_id, _carried_out, CARRIED_OUT)
     for step in connections.last_cleanup(connection):
         click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")
@@ -187,15 +114,3 @@ def _carried_out(connection: Connection) -> bool:
         connection.observed_version >= connection.wanted_version
         and connection.wiped_version >= connection.wipe_version
     )
-
-
-def _server_is_running() -> bool:
-    settings: Settings = current_app.config["SETTINGS"]
-    stale_after = settings.policy.heartbeat_stale_after
-    return ownership.is_alive(connections.owner(), utc_now(), stale_after)
-
-
-def _runtime() -> Runtime:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    runtime: Runtime = app.extensions["create_runtime"](app)
-    return runtime

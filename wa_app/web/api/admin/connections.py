@@ -10,7 +10,7 @@ from wa_app.web.access import require_admin
 from wa_app.web.api.sessions import connect_for, reconnect_for
 from wa_app.web.errors import UserInactive
 
-bp = Blueprint("api_admin", __name__, url_prefix="/api/admin")
+bp = Blueprint("api_admin_connections", __name__, url_prefix="/api/admin")
 bp.before_request(require_admin)
 
 

@@ -1,0 +1,18 @@
+"""`flask wa …`: the same services as the pages and the API call, while the server runs or not."""
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from wa_app.cli import connections, users
+from wa_app.cli.shared import wa
+from wa_app.services.runtime import Runtime
+
+COMMANDS = (connections, users)
+"""Importing a module adds its commands to the group."""
+
+
+def register(app: Flask, create_runtime: Callable[[Flask], Runtime]) -> None:
+    """`create_runtime` serves commands that have to do the owner's work themselves."""
+    app.extensions["create_runtime"] = create_runtime
+    app.cli.add_command(wa)

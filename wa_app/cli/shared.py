@@ -1,0 +1,45 @@
+"""What every command needs: the group, refusals in words, and whether a server runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from wa_app.config import Settings
+from wa_app.domain.errors import Refused
+from wa_app.models import utc_now
+from wa_app.services import connections, ownership
+from wa_app.services.runtime import Runtime
+from wa_app.web.errors import sentence_of
+
+wa = AppGroup("wa", help="Run Vigía from the command line.")
+
+CARRIED_OUT = 15.0
+"""Seconds to wait for the owner."""
+
+
+@contextmanager
+def refusals_in_words() -> Iterator[None]:
+    try:
+        yield
+    except Refused as refused:
+        raise click.ClickException(sentence_of(refused)) from None
+
+
+def settings() -> Settings:
+    found: Settings = current_app.config["SETTINGS"]
+    return found
+
+
+def server_is_running() -> bool:
+    stale_after = settings().policy.heartbeat_stale_after
+    return ownership.is_alive(connections.owner(), utc_now(), stale_after)
+
+
+def runtime() -> Runtime:
+    """Not started: for a command that does the owner's work itself."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    made: Runtime = app.extensions["create_runtime"](app)
+    return made
