@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "extensions": set(),
     "config": {"domain"},
     "logs": set(),
-    "cli": {"domain", "services", "models", "extensions", "config", "web"},
+    "cli": {"domain", "services", "models", "extensions", "config", "web", "cli"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
