@@ -7,7 +7,7 @@ from wa_app.domain.errors import PairFirst, TooOften
 from wa_app.domain.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, ConnectionEvent, Operation, PracticeAccount, User
-from wa_app.services import accounts, connections
+from wa_app.services import accounts, connections, waiting
 
 
 def sockets(world: World) -> int:
@@ -213,22 +213,22 @@ def test_who_waits_holds_no_database_connection(world: World) -> None:
         def resting(_: float) -> None:
             held.append(-pool.checkedout())
 
-        rest, connections._rest = connections._rest, resting
+        rest, waiting._rest = waiting._rest, resting
         try:
             connections.wait_until(world.connection_id, never, 0.05)
         finally:
-            connections._rest = rest
+            waiting._rest = rest
         assert max(held) == 1, "a look needs one"
         assert min(held) == 0, "a rest holds none"
 
 
 def test_when_the_waiting_room_is_full_the_answer_comes_at_once(world: World) -> None:
     looks = []
-    places = [connections.WAITING_ROOM.acquire(blocking=False) for _ in range(20)]
+    places = [waiting.WAITING_ROOM.acquire(blocking=False) for _ in range(20)]
     try:
         with world.app.app_context():
             connections.wait_until(world.connection_id, lambda _: bool(looks.append(1)), 3600)
     finally:
         for _ in places:
-            connections.WAITING_ROOM.release()
+            waiting.WAITING_ROOM.release()
     assert len(looks) == 1

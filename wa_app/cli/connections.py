@@ -97,7 +97,9 @@ def _report(connection_id: str) -> None:
         # Dialling from here would only be followed by hanging up.
         click.echo("Stored. No server is running; it connects when one starts.")
         return
-    with nullcontext() if running else runtime().looking_after(connection_id):
+    with nullcontext() if running else runtime().standing_in() as manager:
+        if manager is not None:
+            manager.wake(connection_id)
         connection = connections.wait_until(connection_id, _carried_out, CARRIED_OUT)
     for step in connections.last_cleanup(connection):
         click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")

@@ -63,6 +63,18 @@ class TooOften(Refused):
         self.retry_after = retry_after
 
 
+class UserInactive(Refused):
+    """Something is asked for on behalf of a user who is switched off."""
+
+    error = "user_inactive"
+
+
+class WrongPassword(Refused):
+    """Somebody who is signed in cannot say their own password."""
+
+    error = "wrong_password"
+
+
 class LastAdmin(Refused):
     """Without an administrator nobody could ever make another one."""
 
@@ -75,12 +87,28 @@ class ConfirmFirst(Refused):
     error = "confirm_first"
 
 
+class OperationNotFound(NotFound):
+    error = "operation_not_found"
+
+
 class BackupNotFound(NotFound):
     error = "backup_not_found"
 
 
+class InvitationNotFound(NotFound):
+    """Unknown, used, replaced or too old: nobody learns which."""
+
+    error = "invitation_not_found"
+
+
 class TokenNotFound(NotFound):
     error = "token_not_found"
+
+
+class TokenLimit(Refused):
+    """The user has as many tokens as anybody may."""
+
+    error = "token_limit"
 
 
 class JobNotFound(NotFound):

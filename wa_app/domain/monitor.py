@@ -33,11 +33,17 @@ def monitor_verdict(
             lost = Close(408, Reason.KEEPALIVE_TIMEOUT)
             return after_close(observed, lost, now=now, jitter=jitter, policy=policy)
         case Status.DISCONNECTED if observed.has_credentials and reconnects:
-            return _reconnect_after_cooldown(observed, now, policy)
+            return _reconnect_after_cooldown(observed, now, jitter, policy)
     return None
 
 
-def _reconnect_after_cooldown(observed: Observed, now: datetime, policy: Policy) -> Observed | None:
+RECONNECT_SPREAD = timedelta(seconds=5)
+"""Many may have gone down together; they do not all dial in the same instant."""
+
+
+def _reconnect_after_cooldown(
+    observed: Observed, now: datetime, jitter: float, policy: Policy
+) -> Observed | None:
     since = observed.status_since
     if since is not None and now - since < policy.reconnect_cooldown:
         return None
@@ -46,7 +52,7 @@ def _reconnect_after_cooldown(observed: Observed, now: datetime, policy: Policy)
     return replace(
         in_status(observed, Status.CONNECTING, now),
         monitor_attempt=observed.monitor_attempt + 1,
-        next_attempt_at=now,
+        next_attempt_at=now + RECONNECT_SPREAD * jitter,
     )
 
 

@@ -276,6 +276,30 @@ def after_wipe(observed: Observed, version: int, now: datetime, *, folder_gone: 
     return put_on_hold(clean, Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED, now)
 
 
+# ---- clean-ups
+
+
+def is_stale(observed: Observed, now: datetime, policy: Policy) -> bool:
+    """No usable login, something left of an attempt, and unchanged for `STALE_AFTER`."""
+    if observed.status is not Status.DISCONNECTED or observed.has_credentials:
+        return False
+    left_over = (
+        observed.hold is Hold.CREDENTIALS_CORRUPT
+        or observed.socket_version > observed.wiped_version
+    )
+    since = observed.status_since
+    return left_over and since is not None and now - since >= policy.stale_after
+
+
+def put_down(observed: Observed, now: datetime) -> Observed | None:
+    """Marked disconnected: no socket and none planned; the monitor reconnects after the cooldown.
+    None: it is so already."""
+    if observed.status is Status.DISCONNECTED:
+        return None
+    rested = replace(observed, attempt=0, monitor_attempt=0, lifts=0)
+    return go_down(rested, Close(None, Reason.REQUESTED), now)
+
+
 # ---- start
 
 

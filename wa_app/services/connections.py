@@ -4,11 +4,9 @@ None of them touches a socket, so they work the same in the owner, in a standby 
 command line.
 """
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from threading import BoundedSemaphore
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import current_app
 from limits import RateLimitItemPerMinute
@@ -25,17 +23,12 @@ from wa_app.domain.errors import (
 from wa_app.domain.messages import MAX_TEXT
 from wa_app.domain.states import Channel, Status
 from wa_app.extensions import db, limiter
-from wa_app.models import Connection, ConnectionEvent, Operation, Owner, User
-from wa_app.services import audit
+from wa_app.models import Connection, ConnectionEvent, Operation, OperationStep, Owner, Token, User
+from wa_app.services import administrators, audit
 from wa_app.services.audit import Actor
-
-T = TypeVar("T")
+from wa_app.services.waiting import wait
 
 DIALS = RateLimitItemPerMinute(10)
-
-WAITING_ROOM = BoundedSemaphore(20)
-"""So many requests may wait at a time; who comes when it is full is answered at once. The other
-threads of the server are for those who want to know something now."""
 
 
 def of_user(user: User) -> list[Connection]:
@@ -64,10 +57,7 @@ def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connec
         Connection.channel == channel,
         Connection.deleted_at.is_(None),
     )
-    limits = {
-        Channel.PRACTICE: 1,
-        Channel.WHATSAPP: current_app.config["SETTINGS"].max_connections_per_user,
-    }
+    limits = {Channel.PRACTICE: 1, Channel.WHATSAPP: limit_of(user)}
     if (db.session.scalar(count) or 0) >= limits[channel]:
         db.session.rollback()
         raise ConnectionLimit
@@ -76,6 +66,12 @@ def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connec
     audit.record(actor, "connection.create", f"{user.email} ({channel})")
     db.session.commit()
     return connection
+
+
+def limit_of(user: User) -> int:
+    """How many WhatsApp numbers they may link: what an administrator set, else as everybody."""
+    everybodys: int = current_app.config["SETTINGS"].max_connections_per_user
+    return everybodys if user.max_connections is None else user.max_connections
 
 
 def first_or_create(actor: Actor, user: User, channel: Channel) -> Connection:
@@ -134,12 +130,16 @@ def remove(actor: Actor, connection: Connection) -> None:
 
 def remove_user(actor: Actor, user: User) -> None:
     """Delete a user: nothing of theirs can be reached from now on; the owner unlinks and wipes
-    their sessions, then the rows go. One commit for all of it."""
+    their sessions, then the rows go. One commit for all of it. Raises `LastAdmin`."""
+    administrators.refuse_last(user)
     user.deleted_at = datetime.now(UTC)
-    audit.record(actor, "user.delete", user.email)
     connections = of_user(user)
+    audit.record(actor, "user.delete", user.email, f"done, connections: {len(connections)}")
     for connection in connections:
         _write(actor, connection, "remove", deleted_at=user.deleted_at)
+    # The row may have to wait for the owner; their e-mail is free for somebody new at once.
+    user.email, user.invite_hash = f"deleted user {user.id}", None
+    db.session.execute(delete(Token).where(Token.user_id == user.id))
     # Without a connection there is none whose end the row has to wait for.
     theirs = exists().where(Connection.user_id == user.id)
     db.session.flush()
@@ -149,8 +149,11 @@ def remove_user(actor: Actor, user: User) -> None:
         wake(connection.id)
 
 
-def force_cleanup(actor: Actor, connection: Connection) -> Operation:
-    """The operation whose result will list the seven steps; the one under way, if there is one."""
+def force_cleanup(
+    actor: Actor, connection: Connection, *, part_of: OperationStep | None = None
+) -> Operation:
+    """The operation whose result will list the seven steps; the one under way, if there is one.
+    `part_of` learns which it is in the same commit, so that a crash asks for no second one."""
     under_way = select(Operation).where(
         Operation.kind == "force_cleanup",
         Operation.connection_id == connection.id,
@@ -159,11 +162,17 @@ def force_cleanup(actor: Actor, connection: Connection) -> Operation:
     )
     joined: Operation | None = db.session.scalar(under_way)
     if joined is not None:
+        if part_of is not None:
+            part_of.cleanup_id = joined.id
+            db.session.commit()
         return joined
     operation = Operation(
         kind="force_cleanup", connection_id=connection.id, actor=actor.name, version=0
     )
     db.session.add(operation)
+    if part_of is not None:
+        db.session.flush()
+        part_of.cleanup_id = operation.id
     _ask(actor, connection, "force_cleanup", operation=operation)
     return operation
 
@@ -198,8 +207,15 @@ def _write(
         .returning(Connection.wanted_version)
     )
     version = db.session.scalar(changed)
-    audit.record(actor, f"connection.{kind.removesuffix('_fresh')}", connection.user.email)
+    audit.record(actor, f"connection.{kind.removesuffix('_fresh')}", label(connection))
     return version or 0
+
+
+def label(connection: Connection) -> str:
+    """The connection in words: whose it is, and which number."""
+    user: User | None = connection.user  # an orphan has none
+    what = connection.phone or str(connection.channel)
+    return f"{user.email if user else 'nobody'} ({what})"
 
 
 def _limit_dials(connection: Connection) -> None:
@@ -254,7 +270,7 @@ def wait_until(
             raise ConnectionNotFound
         return connection, seen(connection)
 
-    return _wait(look, seconds)
+    return wait(look, seconds)
 
 
 def wait_for_operation(operation_id: int, seconds: float) -> Operation:
@@ -264,39 +280,7 @@ def wait_for_operation(operation_id: int, seconds: float) -> Operation:
         operation = db.session.get_one(Operation, operation_id, populate_existing=True)
         return operation, operation.state == "DONE"
 
-    return _wait(look, seconds)
-
-
-def _wait(look: Callable[[], tuple[T, bool]], seconds: float) -> T:
-    """What `look` finds when it says that it is enough, or after `seconds`. Between two looks no
-    database connection is held: it may be what the owner needs to get there."""
-    started = time.monotonic()
-    has_a_place = WAITING_ROOM.acquire(blocking=False)
-    try:
-        while True:
-            db.session.rollback()
-            found, enough = look()
-            if enough or not has_a_place or _waited_enough(started, seconds):
-                return found
-            db.session.rollback()
-            _rest(started)
-    finally:
-        if has_a_place:
-            WAITING_ROOM.release()
-
-
-def _waited_enough(started: float, seconds: float) -> bool:
-    """Or the service is being stopped: nobody here will see it change any more."""
-    runtime = current_app.extensions.get("runtime")
-    is_stopping = runtime is not None and runtime.is_stopping
-    return is_stopping or time.monotonic() >= started + seconds
-
-
-def _rest(started: float) -> None:
-    """Between two looks: an eighth of the wait so far, so that what is quick is seen quickly and
-    what takes long costs few looks."""
-    waited = time.monotonic() - started
-    time.sleep(min(max(waited / 8, 0.01), 0.1))
+    return wait(look, seconds)
 
 
 def set_bot(

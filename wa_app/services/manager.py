@@ -46,7 +46,7 @@ from wa_app.domain.wire import (
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, User
-from wa_app.services import cleanup, history, inbox, outbox
+from wa_app.services import history, inbox, outbox, wiping
 from wa_app.services.turns import Turns
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ class Entry:
 
     connection_id: str
     news: deque[tuple[int, News]] = field(default_factory=deque)
-    verdicts: deque[Verdict] = field(default_factory=deque)
+    verdicts: deque[tuple[Verdict, bool]] = field(default_factory=deque)
     socket_id: int | None = None
     gateway: Gateway | None = None
     alive_at: datetime | None = None
@@ -108,9 +108,10 @@ class Manager:
         """Look at this connection, soon and in a thread of the pool."""
         self._turns.ask(connection_id)
 
-    def judge(self, connection_id: str, verdict: Verdict) -> None:
-        """Look at this connection, first with this verdict. A change ends the socket."""
-        self._entry(connection_id).verdicts.append(verdict)
+    def judge(self, connection_id: str, verdict: Verdict, *, kill: bool = True) -> None:
+        """Look at this connection, first with this verdict. A change ends the socket; `kill`: it
+        is dead or hangs, asking is vain."""
+        self._entry(connection_id).verdicts.append((verdict, kill))
         self._turns.ask(connection_id)
 
     def post(self, connection_id: str, socket_id: int, news: News) -> None:
@@ -138,13 +139,23 @@ class Manager:
             entry = self._entries.get(connection_id)
             return entry.alive_at if entry and entry.socket_id is not None else None
 
+    def with_sockets(self) -> set[str]:
+        """The connections that have a socket, open or opening."""
+        with self._lock:
+            return {name for name, one in self._entries.items() if one.socket_id is not None}
+
     def look_for_requests(self) -> None:
         """Wake every connection whose wanted half another process has changed, or that must not
         have a socket any more."""
-        allowed = and_(User.active, User.deleted_at.is_(None), Connection.deleted_at.is_(None))
+        allowed = and_(
+            User.id.is_not(None),  # an orphan has no user
+            User.active,
+            User.deleted_at.is_(None),
+            Connection.deleted_at.is_(None),
+        )
         unseen = (
             select(Connection.id)
-            .join(User)
+            .outerjoin(User)
             .where(
                 or_(
                     Connection.wanted_version > Connection.observed_version,
@@ -298,10 +309,10 @@ class Manager:
 
     def _judge(self, entry: Entry, connection: Connection) -> None:
         while entry.verdicts:
-            verdict = entry.verdicts.popleft()
+            verdict, kill = entry.verdicts.popleft()
             changed = verdict(connection.wanted, connection.observed)
             if changed is not None:
-                self._close(entry, connection, kill=True)
+                self._close(entry, connection, kill=kill)
                 self._write(connection, changed)
 
     def _write(self, connection: Connection, observed: Observed) -> None:
@@ -359,7 +370,7 @@ class Manager:
 
     def _wipe(self, entry: Entry, connection: Connection, step: Wipe) -> None:
         gateway = self._gateway(connection)
-        cleanup.wipe(
+        wiping.wipe(
             connection,
             step.version,
             gateway,

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,28 +15,25 @@ from sqlalchemy import make_url
 from wa_app import __version__
 from wa_app.config import Settings
 from wa_app.domain.states import Channel
-from wa_app.domain.wire import ShowTyping
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
-from wa_app.models import Chat, Owner, utc_now
-from wa_app.services import bot, outbox, ownership, recovery
+from wa_app.models import Owner, utc_now
+from wa_app.services import cleanups, operations, ownership, recovery, watchdog
+from wa_app.services.audit import Actor
+from wa_app.services.jobs import Job, Jobs
 from wa_app.services.manager import Manager
+from wa_app.services.messenger import Messenger
 from wa_app.services.monitor import Monitor
+from wa_app.services.tools import Tools
+from wa_app.services.watchdog import Watchdog
 
 log = structlog.get_logger()
 
 LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
 MESSAGE_LOOK = 0.5
+LOOK = timedelta(seconds=0.5)
+CLEAN_STALE = Actor("job clean-stale")
 POOL_SIZE = 32
-
-
-@dataclass(frozen=True)
-class Job:
-    """Something the scheduler runs; a bad turn is logged and does not stop the next."""
-
-    name: str
-    every: timedelta
-    run: Callable[[], None]
 
 
 class Runtime:
@@ -78,9 +74,14 @@ class Runtime:
             on_message=self._messages.set,
         )
         self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
+        self._messenger = Messenger(self._settings.messages, self._manager, clock=clock, dice=dice)
+        self._tools = Tools(self._settings, self._manager, gateways, clock)
+        self._jobs = Jobs(app, self._scheduler, clock=clock)
+        self._report = self._settings.data_dir / "stood-still.json"
         self._threads = [
             threading.Thread(target=self._own, name="ownership", daemon=True),
             threading.Thread(target=self._move_messages, name="messages", daemon=True),
+            threading.Thread(target=self._carry_out_operations, name="operations", daemon=True),
         ]
 
     @property
@@ -91,17 +92,26 @@ class Runtime:
         """What runs by itself, in one table."""
         policy = self._settings.policy
         lifts = (
-            (Job("lift outages", policy.monitor_interval, self._monitor.lift_outages),)
+            (Job("lift-outages", policy.monitor_interval, self._monitor.lift_outages),)
             if self._settings.enable_connection_monitor
             else ()
         )
         return (
             Job("heartbeat", policy.heartbeat, self._beat),
-            Job("look for requests", timedelta(seconds=0.5), self._manager.look_for_requests),
+            Job("look-for-requests", LOOK, self._look_for_requests),
             Job("monitor", policy.monitor_interval, self._monitor.tick),
             *lifts,
-            Job("settle sends", timedelta(seconds=15), self._settle_sends),
+            Job("settle-sends", timedelta(seconds=15), self._messenger.settle),
+            Job("clean-stale", policy.cleanup_interval, self._clean_stale),
         )
+
+    def _look_for_requests(self) -> None:
+        self._manager.look_for_requests()
+        self._jobs.start_what_was_asked_for()
+
+    def _clean_stale(self) -> None:
+        if cleanups.stale(self._tools):
+            operations.ask(CLEAN_STALE, "cleanup.stale")
 
     def start(self) -> None:
         self._threads[0].start()
@@ -113,21 +123,25 @@ class Runtime:
             self._manager.wake(connection_id)
 
     @contextmanager
-    def looking_after(self, connection_id: str) -> Iterator[None]:
-        """For a command while no server runs: bring this one connection to rest, and leave all
-        others as they are for whoever starts next."""
+    def standing_in(self) -> Iterator[Manager | None]:
+        """For a command while no server runs: do the owner's work for what it is about, and leave
+        all else as it is for whoever starts next. None: a server is just starting, and will do
+        it."""
         if not self._lock.acquire():
-            yield  # a server is just starting, and will do it
+            yield None
             return
         try:
             for gateway in self._gateways.values():
                 gateway.start(self._manager.post)
-            self._manager.wake(connection_id)
-            yield
+            yield self._manager
         finally:
             self._manager.stop()
             self._stop_gateways()
             self._lock.release()
+
+    def carry_out_operations(self) -> None:
+        """All that are pending. Needs an application context."""
+        operations.carry_out(self._app, self._tools)
 
     @property
     def is_stopping(self) -> bool:
@@ -186,21 +200,29 @@ class Runtime:
             self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
         )
         self._beat()
+        watchdog.take_report(self._report)
 
     def _begin(self) -> None:
-        for job in self.jobs():
-            self._scheduler.add_job(
-                self._in_context,
-                "interval",
-                seconds=job.every.total_seconds(),
-                args=[job.run],
-                id=job.name,
-                name=job.name,
-            )
+        self._in_context(lambda: self._jobs.schedule(self.jobs()))
         self._scheduler.add_job(self._in_context, args=[self._wake_all], name="wake all")
         self._scheduler.start()
         self._owned.set()
-        self._threads[1].start()
+        for thread in self._threads[1:]:
+            thread.start()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def _carry_out_operations(self) -> None:
+        while not self._stop.wait(LOOK.total_seconds()):
+            try:
+                self._in_context(self.carry_out_operations)
+            except Exception:
+                log.exception("operations in trouble")
+
+    def _watch(self) -> None:
+        watched = {"heartbeat": self._settings.policy.heartbeat,
+                   "monitor": self._settings.policy.monitor_interval}  # fmt: skip
+        watchdog = Watchdog(watched, self._jobs.turns, self._report)
+        watchdog.watch(self._stop, self._clock)
 
     def _wake_all(self) -> None:
         recovery.wake_all(self._manager)
@@ -237,40 +259,13 @@ class Runtime:
     # ---- messages
 
     def _move_messages(self) -> None:
-        """The bot answers, the outbox sends: at once when something happened, else twice a
-        second, because another process may have written a row."""
+        """At once when something happened, else twice a second, because another process may have
+        written a row."""
         while not self._stop.is_set():
             self._messages.wait(MESSAGE_LOOK)
             self._messages.clear()
             try:
-                with self._app.app_context():
-                    self._answer()
-                    self._send()
+                self._in_context(self._messenger.move)
             except Exception:
                 log.exception("messages in trouble")
                 self._stop.wait(1)
-
-    def _answer(self) -> None:
-        policy = self._settings.messages
-        for message_id in bot.pending():
-            try:
-                answer = bot.consider(message_id, self._clock(), self._dice, policy)
-            except Exception:
-                # One message that cannot be answered must not silence the others.
-                log.exception("bot in trouble", message=message_id)
-                db.session.rollback()
-                continue
-            if answer is not None and policy.bot_pause:
-                chat = db.session.get_one(Chat, answer.chat_id)
-                self._manager.tell(answer.connection_id, ShowTyping(chat.jid))
-
-    def _send(self) -> None:
-        for connection_id in outbox.ready(self._clock()):
-            send = outbox.take(connection_id, self._clock(), self._settings.messages)
-            if send is not None and not self._manager.tell(connection_id, send):
-                outbox.not_sent(connection_id, send.message_id, self._clock())
-
-    def _settle_sends(self) -> None:
-        now, policy = self._clock(), self._settings.messages
-        outbox.nobody_answered(now, policy)
-        outbox.drop_late_answers(now, policy)

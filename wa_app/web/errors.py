@@ -37,10 +37,14 @@ class Deactivated(Forbidden):
     error = "deactivated"
 
 
-class UserInactive(Refused):
-    """An administrator asks for something on behalf of a user who is switched off."""
+class ScopeMissing(Forbidden):
+    """The token of the request may do other things, but not this."""
 
-    error = "user_inactive"
+    error = "scope_missing"
+
+    def __init__(self, scope: str | None) -> None:
+        super().__init__()
+        self.scope = scope
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ ERRORS: Mapping[str, Words] = {
     "unauthorized": Words(401, _("Please sign in first.")),
     "wrong_login": Words(401, _("E-mail and password do not match.")),
     "forbidden": Words(403, _("You are not allowed to do this.")),
+    "scope_missing": Words(403, _("This token may not do this: it needs the scope %(scope)s.")),
     "deactivated": Words(403, _("This account is switched off. Ask your administrator.")),
     "not_found": Words(404, _("There is nothing here.")),
     "user_not_found": Words(404, _("This user does not exist.")),
@@ -63,6 +68,7 @@ ERRORS: Mapping[str, Words] = {
     "message_not_found": Words(404, _("This message does not exist.")),
     "operation_not_found": Words(404, _("This operation does not exist.")),
     "backup_not_found": Words(404, _("This backup does not exist.")),
+    "invitation_not_found": Words(404, _("This link does not work any more.")),
     "token_not_found": Words(404, _("This token does not exist.")),
     "job_not_found": Words(404, _("This job does not exist.")),
     "no_picture": Words(404, _("There is no code to scan at the moment.")),
@@ -72,6 +78,10 @@ ERRORS: Mapping[str, Words] = {
     "no_qr": Words(409, _("There is no code to scan at the moment. Press Connect first.")),
     "email_taken": Words(409, _("There is already a user with this e-mail.")),
     "user_inactive": Words(409, _("This user is switched off. Activate them first.")),
+    "wrong_password": Words(401, _("This is not your current password.")),
+    "token_limit": Words(
+        409, _("You have as many tokens as one may have. Revoke one that nobody uses any more.")
+    ),
     "last_admin": Words(409, _("This is the last administrator. Make somebody else one first.")),
     "confirm_first": Words(409, _("Type the word RESET to confirm.")),
     "disconnect_first": Words(409, _("Disconnect this connection first, then restore.")),
@@ -106,6 +116,9 @@ PROBLEMS: Mapping[str, str] = {
     "other_channel": _("The connection named is on another channel."),
     "unknown_fault": _("There is no fault with this name."),
     "unknown_role": _("There is no role with this name."),
+    "unknown_scope": _("There is no scope with this name."),
+    "not_an_admin": _("Only administrators can have a token with the scope admin."),
+    "not_a_name": _("This name is too long, or has signs that cannot be shown."),
     "required": _("This is missing."),
     "too_long": _("This is too long."),
     "too_short": _("This is too short."),
@@ -115,6 +128,10 @@ PROBLEMS: Mapping[str, str] = {
 FIELD_PROBLEMS: Mapping[tuple[str, str], str] = {
     ("fallbackText", "required"): _("Write the answer first, then switch the bot on."),
     ("text", "required"): _("Write something first."),
+    ("password", "too_short"): _("A password has 10 characters or more."),
+    ("email", "not_an_email"): _("This is not an e-mail address. Write it as in ana@example.com."),
+    ("scopes", "required"): _("Choose what the token may do."),
+    ("name", "required"): _("Give it a name."),
     ("text", "too_long"): _("This message is too long for WhatsApp."),
 }
 """What is said better about one field than in general."""
@@ -142,6 +159,8 @@ def sentence_of(refused: Refused) -> str:
     if isinstance(refused, WrongInput):
         general = PROBLEMS.get(refused.problem, ERRORS["invalid"].sentence)
         return str(FIELD_PROBLEMS.get((refused.field, refused.problem), general))
+    if isinstance(refused, ScopeMissing):
+        return str(ERRORS[refused.error].sentence) % {"scope": refused.scope}
     return str(ERRORS[refused.error].sentence)
 
 
@@ -199,9 +218,15 @@ def _database_away(error: OperationalError) -> ResponseReturnValue:
 
 
 def _our_fault(error: Exception) -> ResponseReturnValue:
-    log.exception("request failed", method=request.method, path=request.path)
+    log.exception("request failed", method=request.method, path=_path_without_secrets())
     _let_go_of_the_database()
     return answer("internal")
+
+
+def _path_without_secrets() -> str:
+    """A link that somebody may still use is nothing for a log."""
+    secret = (request.view_args or {}).get("secret")
+    return request.path.replace(secret, "…") if secret else request.path
 
 
 def _let_go_of_the_database() -> None:

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, current_app, request
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.domain.errors import NotFound, PairFirst, WrongInput
+from wa_app.domain.errors import NotFound, OperationNotFound, PairFirst, WrongInput
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
@@ -32,10 +32,6 @@ CONNECT_WAIT = 5.0
 
 class NoPicture(NotFound):
     error = "no_picture"
-
-
-class OperationNotFound(NotFound):
-    error = "operation_not_found"
 
 
 # ---- requests

@@ -1,0 +1,249 @@
+"""The clean-ups of administrators: what each would do, and how each thing is done."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select
+
+from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.session import is_stale, put_down
+from wa_app.domain.states import Channel, Status
+from wa_app.extensions import Base, db
+from wa_app.gateways.base import Gateway
+from wa_app.models import Connection, Operation, OperationStep, User
+from wa_app.services import backups, connections
+from wa_app.services.audit import Actor
+from wa_app.services.tools import Tools
+from wa_app.services.wiping import DONE, FAILED
+
+PATIENCE = 60.0
+"""Seconds for one connection to be cleaned; the seven steps have limits of their own."""
+
+
+# ---- plans
+
+
+def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
+    """Rows whose user does not exist, session folders and processes with no row, and whatever
+    else points to a row that is gone."""
+    for connection in db.session.scalars(select(Connection).where(_is_orphan())):
+        yield OperationStep(what="row", target=connection.id, label=connections.label(connection))
+    known = set(db.session.scalars(select(Connection.id)))
+    gateway = tools.gateways[Channel.WHATSAPP]
+    for name in sorted(set(gateway.folders()) - known):
+        yield OperationStep(what="folder", target=name)
+    processes = {**dict.fromkeys(tools.manager.with_sockets(), 0), **gateway.strays()}
+    for name in sorted(processes.keys() - known):
+        pid = processes[name]
+        yield OperationStep(what="process", target=name, label=f"pid {pid}" if pid else "")
+    for table, points_nowhere in _loose_ends():
+        count = db.session.scalar(select(func.count()).select_from(table).where(points_nowhere))
+        if count:
+            yield OperationStep(what="records", target=table.name, label=str(count))
+
+
+def _is_orphan() -> ColumnElement[bool]:
+    return ~exists().where(User.id == Connection.user_id)
+
+
+def _loose_ends() -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """(table, its rows that point to a row that is gone). Connections are orphans, see above;
+    none is left where the database has always checked its foreign keys."""
+    for table in Base.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            if table is not Connection.__table__:
+                parent = key.column
+                yield table, key.parent.is_not(None) & ~exists().where(parent == key.parent)
+
+
+def plan_stale(tools: Tools, _: Operation) -> Iterator[OperationStep]:
+    """Connections without a usable login that nobody has touched for `STALE_AFTER`."""
+    for connection in stale(tools):
+        yield _clean_step(connection)
+
+
+def stale(tools: Tools) -> list[Connection]:
+    """Candidates by the database, decided by the rule."""
+    resting = select(Connection).where(
+        Connection.status == Status.DISCONNECTED,
+        Connection.has_credentials.is_(False),
+        Connection.deleted_at.is_(None),
+        ~_is_orphan(),
+    )
+    now, policy = tools.clock(), tools.settings.policy
+    return [one for one in db.session.scalars(resting) if is_stale(one.observed, now, policy)]
+
+
+def plan_put_down(_tools: Tools, _: Operation) -> Iterator[OperationStep]:
+    up = select(Connection).where(Connection.status != Status.DISCONNECTED)
+    for connection in db.session.scalars(up.order_by(Connection.created_at)):
+        label = connections.label(connection)
+        yield OperationStep(what="put_down", target=connection.id, label=label)
+
+
+def plan_full_reset(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    """Orphans, and every connection there is: what is cleaned is disconnected and not stale."""
+    yield from plan_orphans(tools, operation)
+    there = select(Connection).where(Connection.deleted_at.is_(None), ~_is_orphan())
+    for connection in db.session.scalars(there.order_by(Connection.created_at)):
+        yield _clean_step(connection)
+
+
+def _clean_step(connection: Connection) -> OperationStep:
+    label = connections.label(connection)
+    return OperationStep(what="clean", target=connection.id, label=label)
+
+
+# ---- acts
+
+
+def remove_row(tools: Tools, operation: Operation, step: OperationStep) -> bool:
+    """As when somebody removes a connection: closed, backed up, wiped, then the row goes."""
+    connection = db.session.get(Connection, step.target)
+    if connection is None:
+        return False
+    if connection.deleted_at is None:
+        connections.remove(_actor(operation), connection)
+    tools.manager.wake(step.target)
+    return _until(tools, lambda: db.session.get(Connection, step.target) is None)
+
+
+def remove_folder(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    if _has_row(step.target):
+        return False  # made since the plan was
+    gateway = tools.gateways[Channel.WHATSAPP]
+    gateway.kill_strays(step.target)
+    if not _is_backed_up(tools, gateway, step.target):
+        gateway.quarantine(step.target)
+        return True
+    return gateway.remove(step.target) or True
+
+
+def _is_backed_up(tools: Tools, gateway: Gateway, connection_id: str) -> bool:
+    """Also true when there is nothing in it to back up."""
+    settings = tools.settings
+    try:
+        session = gateway.export(connection_id)
+        if session is not None:
+            now = tools.clock()
+            backups.save(settings.data_dir, settings.backup_key, connection_id, session, now)
+    except OSError:
+        return False
+    return True
+
+
+def end_process(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    if _has_row(step.target):
+        return False
+    tools.manager.wake(step.target)  # drops a socket of ours that has no row
+    killed = tools.gateways[Channel.WHATSAPP].kill_strays(step.target)
+    return _until(tools, lambda: step.target not in tools.manager.with_sockets()) or killed > 0
+
+
+def remove_records(_tools: Tools, _: Operation, step: OperationStep) -> bool:
+    for table, points_nowhere in _loose_ends():
+        if table.name == step.target:
+            db.session.execute(delete(table).where(points_nowhere))
+    db.session.commit()
+    return True
+
+
+def clean(tools: Tools, operation: Operation, step: OperationStep) -> bool | str:
+    """A force-cleanup of the connection. Asked for once, whatever happens in between: a person may
+    have linked a number anew since."""
+    cleanup_id = step.cleanup_id
+    if cleanup_id is None:
+        connection = db.session.get(Connection, step.target)
+        if connection is None or connection.deleted_at is not None:
+            return False
+        if operation.kind == "cleanup.stale" and not _still_stale(tools, connection):
+            return False
+        actor = _actor(operation)
+        cleanup_id = connections.force_cleanup(actor, connection, part_of=step).id
+    tools.manager.wake(step.target)
+    _until(tools, lambda: db.session.get_one(Operation, cleanup_id).state == "DONE")
+    steps = db.session.get_one(Operation, cleanup_id).result or []
+    failed = [one for one in steps if one["outcome"] == FAILED]
+    if failed:
+        raise RuntimeError("; ".join(f"{one['step']}: {one['detail']}" for one in failed))
+    return any(one["outcome"] == DONE for one in steps)
+
+
+def _still_stale(tools: Tools, connection: Connection) -> bool:
+    return is_stale(connection.observed, tools.clock(), tools.settings.policy)
+
+
+def put_down_one(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    """Through the manager, in the connection's own turn."""
+
+    def verdict(_wanted: Wanted, observed: Observed) -> Observed | None:
+        return put_down(observed, tools.clock())
+
+    return in_turn(tools, step.target, verdict) is not None
+
+
+def in_turn(
+    tools: Tools, connection_id: str, verdict: Callable[[Wanted, Observed], Observed | None]
+) -> Observed | None:
+    """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
+    it raises."""
+    said: Future[Observed | None] = Future()
+
+    def judge(wanted: Wanted, observed: Observed) -> Observed | None:
+        try:
+            changed = verdict(wanted, observed)
+        except Exception as error:
+            said.set_exception(error)
+            return None
+        said.set_result(changed)
+        return changed
+
+    db.session.rollback()
+    tools.manager.judge(connection_id, judge, kill=False)
+    changed = said.result(timeout=PATIENCE)
+    if changed is not None:
+        since = changed.status_since
+        _until(tools, lambda: _seen(connection_id).status_since == since)
+    return changed
+
+
+def _seen(connection_id: str) -> Observed:
+    return db.session.get_one(Connection, connection_id).observed
+
+
+def _has_row(connection_id: str) -> bool:
+    return db.session.get(Connection, connection_id) is not None
+
+
+def _actor(operation: Operation) -> Actor:
+    return Actor(operation.actor, operation.address)
+
+
+def _until(tools: Tools, seen: Callable[[], bool]) -> bool:
+    """Wait for what the manager does. Raises `TimeoutError`."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        db.session.rollback()
+        if seen():
+            return True
+        if tools.manager.is_stopping or time.monotonic() >= deadline:
+            raise TimeoutError("not done in time")
+        time.sleep(0.05)
+
+
+PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {
+    "cleanup.orphans": plan_orphans,
+    "cleanup.stale": plan_stale,
+    "cleanup.mark_disconnected": plan_put_down,
+    "cleanup.full_reset": plan_full_reset,
+}
+
+ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool | str]] = {
+    "row": remove_row,
+    "folder": remove_folder,
+    "process": end_process,
+    "records": remove_records,
+    "clean": clean,
+    "put_down": put_down_one,
+}

@@ -1,0 +1,191 @@
+"""Operations: an administrator's work beyond one row.
+
+A request is a row. The owner plans it, writes every single thing down that would go, then does one
+after the other and writes down how it went. So a dry run is a plan that is not carried out, and a
+crash in the middle costs nothing: what has no outcome yet is done after the restart.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import structlog
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from wa_app.domain.errors import OperationNotFound, Refused
+from wa_app.extensions import db
+from wa_app.models import Operation, OperationStep
+from wa_app.services import audit
+from wa_app.services.audit import Actor
+from wa_app.services.cleanups import ACTS as CLEANUP_ACTS
+from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
+from wa_app.services.tools import Tools
+from wa_app.services.waiting import wait
+from wa_app.services.wiping import DONE, FAILED, NOTHING
+
+log = structlog.get_logger()
+
+AT_ONCE = 16
+"""Most of the work is waiting for the manager, whose pool has 32 threads."""
+
+Plan = Callable[[Tools, Operation], Iterable[OperationStep]]
+Act = Callable[[Tools, Operation, OperationStep], bool | str]
+"""True: done; False: there was nothing to do; text: done, and what to know about it."""
+
+PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS}
+"""Kind of operation (which is also its name in the audit) → what is to be done."""
+
+ACTS: Mapping[str, Act] = {**CLEANUP_ACTS}
+"""`OperationStep.what` → how it is done. Every act may be begun again after a crash."""
+
+
+# ---- asking, in any process
+
+
+def ask(
+    actor: Actor, kind: str, parameters: Mapping[str, Any] | None = None, *, dry_run: bool = False
+) -> Operation:
+    """Write the request down; the owner looks for new ones twice a second."""
+    operation = Operation(
+        kind=kind,
+        parameters=dict(parameters or {}),
+        dry_run=dry_run,
+        actor=actor.name,
+        address=actor.address,
+    )
+    db.session.add(operation)
+    if not dry_run:
+        audit.record(actor, kind, _target(operation), "asked")
+    db.session.commit()
+    return operation
+
+
+def find(operation_id: int) -> Operation:
+    """Raises `OperationNotFound`; force-cleanups belong to their connection's user."""
+    operation: Operation | None = db.session.get(Operation, operation_id)
+    if operation is None or operation.kind not in PLANS:
+        raise OperationNotFound
+    return operation
+
+
+def wait_for(operation_id: int, seconds: float) -> Operation:
+    """The operation when it is done, or as it is after `seconds`."""
+
+    def look() -> tuple[Operation, bool]:
+        operation = db.session.get_one(Operation, operation_id, populate_existing=True)
+        return operation, operation.state == "DONE"
+
+    return wait(look, seconds)
+
+
+def counts(operation: Operation) -> dict[str, int]:
+    """Outcome → how many steps; `waiting` are those not done yet, or not to be done (dry run)."""
+    outcome = func.coalesce(OperationStep.outcome, "waiting")
+    counted = select(outcome, func.count()).where(OperationStep.operation_id == operation.id)
+    found = {name: count for name, count in db.session.execute(counted.group_by(outcome))}
+    return {name: found.get(name, 0) for name in (DONE, NOTHING, FAILED, "waiting")}
+
+
+def latest(limit: int) -> list[Operation]:
+    """The newest first, without dry runs."""
+    asked = select(Operation).where(Operation.kind.in_(PLANS), Operation.dry_run.is_(False))
+    return list(db.session.scalars(asked.order_by(Operation.id.desc()).limit(limit)))
+
+
+def _target(operation: Operation) -> str:
+    return " ".join((operation.parameters or {}).values()) or "everything"
+
+
+# ---- carrying out, in the owner
+
+
+def carry_out(app: Flask, tools: Tools) -> None:
+    """Everything that is pending, the oldest first. Needs an application context."""
+    while True:
+        pending = select(Operation.id).where(Operation.kind.in_(PLANS), Operation.state != "DONE")
+        operation_id = db.session.scalar(pending.order_by(Operation.id).limit(1))
+        db.session.rollback()
+        if operation_id is None or tools.manager.is_stopping:
+            return
+        _carry_out_one(app, tools, operation_id)
+
+
+def _carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
+    operation = db.session.get_one(Operation, operation_id)
+    if operation.planned_at is None:
+        _plan(tools, operation)
+    if not operation.dry_run:
+        left = select(OperationStep.id).where(
+            OperationStep.operation_id == operation_id, OperationStep.outcome.is_(None)
+        )
+        step_ids = list(db.session.scalars(left.order_by(OperationStep.id)))
+        db.session.rollback()
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="operation") as pool:
+            list(pool.map(lambda step_id: _do_in(app, tools, step_id), step_ids))
+        if tools.manager.is_stopping:
+            return  # the rest is done after the restart
+    _finish(operation_id, tools.clock())
+
+
+def _plan(tools: Tools, operation: Operation) -> None:
+    try:
+        steps = list(PLANS[operation.kind](tools, operation))
+    except Exception as error:
+        # Nothing can be done without a plan; why is the result.
+        log.exception("operation not planned", kind=operation.kind)
+        db.session.rollback()
+        steps = [OperationStep(what="plan", target="", outcome=FAILED, detail=_words(error))]
+    for step in steps:
+        step.operation_id = operation.id
+    db.session.add_all(steps)
+    operation.planned_at = tools.clock()
+    db.session.commit()
+
+
+def _do_in(app: Flask, tools: Tools, step_id: int) -> None:
+    if tools.manager.is_stopping:
+        return
+    with app.app_context():
+        _do(tools, step_id)
+
+
+def _do(tools: Tools, step_id: int) -> None:
+    """One step. Whatever happens in it, the others still have to run."""
+    step = db.session.get_one(OperationStep, step_id)
+    operation = db.session.get_one(Operation, step.operation_id)
+    what, began, detail = step.what, time.monotonic(), None
+    try:
+        answer = ACTS[what](tools, operation, step)
+        outcome, detail = (DONE if answer else NOTHING), answer if isinstance(answer, str) else None
+    except Exception as error:
+        outcome, detail = FAILED, _words(error)
+        log.warning("operation step failed", step=what, error=detail)
+    if outcome == FAILED and tools.manager.is_stopping:
+        return  # it was cut short, and is begun again after the restart
+    db.session.rollback()
+    took = round(time.monotonic() - began, 3)
+    done = update(OperationStep).where(OperationStep.id == step_id)
+    db.session.execute(done.values(outcome=outcome, seconds=took, detail=detail and detail[:500]))
+    db.session.commit()
+
+
+def _words(error: Exception) -> str:
+    """A refusal by its stable word, which the pages know a sentence for."""
+    if isinstance(error, Refused):
+        return error.error
+    return str(error) or type(error).__name__
+
+
+def _finish(operation_id: int, now: datetime) -> None:
+    operation = db.session.get_one(Operation, operation_id, populate_existing=True)
+    operation.state, operation.finished_at = "DONE", now
+    if not operation.dry_run:
+        found = counts(operation)
+        told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+        actor = Actor(operation.actor, operation.address)
+        audit.record(actor, operation.kind, _target(operation), told or "nothing to do")
+        log.info("operation done", kind=operation.kind, outcome=told or "nothing to do")
+    db.session.commit()
