@@ -3,12 +3,11 @@
 from flask import Blueprint, Response
 from flask_login import login_required
 
-from wa_app.domain.errors import UserNotFound
+from wa_app.domain.errors import UserInactive, UserNotFound
 from wa_app.extensions import db
 from wa_app.models import User
 from wa_app.web.access import require_admin
 from wa_app.web.api.sessions import connect_for, reconnect_for
-from wa_app.web.errors import UserInactive
 
 bp = Blueprint("api_admin_connections", __name__, url_prefix="/api/admin")
 bp.before_request(require_admin)
