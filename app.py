@@ -13,6 +13,7 @@ from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import utc_now
+from wa_app.services.backups import sealer_of
 from wa_app.services.practice import PracticeRows
 from wa_app.services.runtime import Runtime
 from wa_app.web import access, presentation
@@ -40,6 +41,8 @@ def create_runtime(app: Flask) -> Runtime:
     whatsapp = WhatsAppGateway(
         settings.sessions_dir,
         settings.data_dir / "quarantine",
+        sealer_of(settings),
+        seal_sessions=settings.seal_sessions,
         keepalive_failures=settings.policy.keepalive_failures,
         keepalive_presence=settings.keepalive_presence,
         pairing_window=settings.policy.pairing_window,

@@ -10,6 +10,7 @@ from wa_app.gateways.whatsapp import folder as folder_module
 from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
 from wa_app.gateways.whatsapp.folders import Folders
 from wa_app.gateways.whatsapp.identity import Identity
+from wa_app.sealing import Sealer
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
-    return Folders(tmp_path / "sessions", tmp_path / "quarantine")
+    return Folders(tmp_path / "sessions", tmp_path / "quarantine", Sealer("a key of the tests"))
 
 
 def test_the_folder_is_private(folder: Folder) -> None:

@@ -119,3 +119,27 @@ class DisconnectFirst(Refused):
     """A session can only be restored while nothing uses it."""
 
     error = "disconnect_first"
+
+
+class BackupUnreadable(Refused):
+    """There is such a file, but no session can be taken from it."""
+
+    error = "backup_damaged"
+
+
+class BackupDamaged(BackupUnreadable):
+    """Cut, changed, or another connection's."""
+
+
+class BackupForeign(BackupUnreadable):
+    error = "backup_foreign_file"
+
+
+class BackupWrongKey(BackupUnreadable):
+    error = "backup_wrong_key"
+
+
+class BackupHoldsNoSession(BackupUnreadable):
+    """It can be opened, but what is in it would not log in."""
+
+    error = "backup_no_session"

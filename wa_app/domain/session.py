@@ -300,6 +300,23 @@ def put_down(observed: Observed, now: datetime) -> Observed | None:
     return go_down(rested, Close(None, Reason.REQUESTED), now)
 
 
+# ---- restoring
+
+
+def may_be_restored(wanted: Wanted, observed: Observed) -> bool:
+    """Nothing uses the session, and nothing is about to: not even the monitor, which brings back
+    whatever is wanted up, or a wipe. So a connection on hold has to be disconnected first."""
+    at_rest = observed.status is Status.DISCONNECTED and not wanted.enabled
+    return at_rest and not wipe_pending(wanted, observed)
+
+
+def after_restore(observed: Observed, now: datetime) -> Observed:
+    """Linked again, as far as the session file says, and at rest until a person reconnects. Why
+    the session that was there before had ended means nothing any more."""
+    rested = replace(without_hold(observed), attempt=0, monitor_attempt=0, lifts=0)
+    return replace(rested, status_since=now, has_credentials=True, pairing_started_at=None)
+
+
 # ---- start
 
 

@@ -1,36 +1,153 @@
-"""Encrypted copies of session files, made before a session is removed.
+"""Encrypted copies of session files: made before a session is removed, daily, and when asked for.
 
-A file is the 12-byte nonce and the AES-256-GCM ciphertext; the connection's id is authenticated
-with it, so that a copy cannot pass for another connection's.
+One file each, sealed as `wa_app/sealing.py` says, about the id of its connection.
 """
 
-import os
-from datetime import datetime
-from hashlib import sha256
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from wa_app.config import secret_from_file
+from wa_app import sealing
+from wa_app.config import Settings, secret_from_file
+from wa_app.domain.errors import (
+    BackupDamaged,
+    BackupForeign,
+    BackupNotFound,
+    BackupUnreadable,
+    BackupWrongKey,
+)
+from wa_app.gateways.base import Gateway
+from wa_app.sealing import Sealer
 
 KEPT = 5
+"""For each connection."""
+
+STAMP = "%Y%m%dT%H%M%S%f"
+ID = re.compile(r"([A-Za-z0-9_-]{1,36})\.(\d{8}T\d{12})", re.ASCII)
+
+REFUSALS: Mapping[type[sealing.Unreadable], type[BackupUnreadable]] = {
+    sealing.ForeignFile: BackupForeign,
+    sealing.WrongKey: BackupWrongKey,
+    sealing.Damaged: BackupDamaged,
+}
 
 
-def save(data_dir: Path, key: str, connection_id: str, session: bytes, now: datetime) -> Path:
-    """Write a copy, durably, and drop all but the last five. Raises `OSError`."""
+@dataclass(frozen=True)
+class Backup:
+    """`size` in bytes."""
+
+    connection_id: str
+    at: datetime
+    size: int
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return f"{self.connection_id}.{self.at:{STAMP}}"
+
+
+# ---- the key
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    return _sealer(settings.data_dir, settings.backup_key)
+
+
+def _sealer(data_dir: Path, key: str) -> Sealer:
+    return Sealer(key or secret_from_file(data_dir / "backup_key"))
+
+
+def key_lies_beside(settings: Settings) -> bool:
+    """Whether BACKUP_KEY is not set: then whoever takes the data folder takes the key along."""
+    return not settings.backup_key
+
+
+# ---- making
+
+
+def back_up(
+    settings: Settings,
+    connection_id: str,
+    gateway: Gateway,
+    now: datetime,
+    *,
+    spare: Backup | None = None,
+) -> bool:
+    """False: there is nothing to back up. Raises OSError."""
+    session = gateway.export(connection_id)
+    if session is not None:
+        key = settings.backup_key
+        save(settings.data_dir, key, connection_id, session, now, spare=spare)
+    return session is not None
+
+
+def save(
+    data_dir: Path,
+    key: str,
+    connection_id: str,
+    session: bytes,
+    now: datetime,
+    *,
+    spare: Backup | None = None,
+) -> Path:
+    """Write a copy, durably, and drop all but the last five, and the one to `spare`. Raises
+    OSError."""
     folder = data_dir / "backups" / connection_id
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    secret = sha256((key or secret_from_file(data_dir / "backup_key")).encode()).digest()
-    nonce = os.urandom(12)
-    sealed = nonce + AESGCM(secret).encrypt(nonce, session, connection_id.encode())
-    path = folder / f"{now:%Y%m%dT%H%M%S%f}.session"
-    part = path.with_suffix(".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(sealed)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
+    path = folder / f"{now.astimezone(UTC):{STAMP}}.session"
+    sealing.write(path, _sealer(data_dir, key).seal(session, connection_id))
     for old in sorted(folder.glob("*.session"))[:-KEPT]:
-        old.unlink()
+        if spare is None or old != spare.path:
+            old.unlink(missing_ok=True)
     return path
+
+
+# ---- reading
+
+
+def list_all(settings: Settings) -> list[Backup]:
+    """The newest first."""
+    return sorted(_found(settings), key=lambda backup: backup.at, reverse=True)
+
+
+def _found(settings: Settings) -> Iterator[Backup]:
+    for path in (settings.data_dir / "backups").glob("*/*.session"):
+        backup = _at(path)
+        if backup is not None:
+            yield backup
+
+
+def find(settings: Settings, backup_id: str) -> Backup:
+    """Raises `BackupNotFound`."""
+    parts = ID.fullmatch(backup_id)
+    if parts is None:
+        raise BackupNotFound
+    path = settings.data_dir / "backups" / parts[1] / f"{parts[2]}.session"
+    backup = _at(path)
+    if backup is None:
+        raise BackupNotFound
+    return backup
+
+
+def _at(path: Path) -> Backup | None:
+    """None for a file that is none of ours, or has gone meanwhile."""
+    try:
+        at = datetime.strptime(path.stem, STAMP).replace(tzinfo=UTC)
+        return Backup(path.parent.name, at, path.stat().st_size, path)
+    except (ValueError, OSError):
+        return None
+
+
+def read(settings: Settings, backup: Backup) -> bytes:
+    """The session in it. Raises `BackupUnreadable`, OSError."""
+    try:
+        content = backup.path.read_bytes()
+    except FileNotFoundError:
+        raise BackupNotFound from None
+    try:
+        return sealer_of(settings).unseal(content, backup.connection_id)
+    except sealing.Unreadable as error:
+        raise REFUSALS[type(error)] from error

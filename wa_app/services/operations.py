@@ -22,6 +22,8 @@ from wa_app.services import audit
 from wa_app.services.audit import Actor
 from wa_app.services.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
+from wa_app.services.restoring import ACTS as BACKUP_ACTS
+from wa_app.services.restoring import PLANS as BACKUP_PLANS
 from wa_app.services.tools import Tools
 from wa_app.services.waiting import wait
 from wa_app.services.wiping import DONE, FAILED, NOTHING
@@ -35,10 +37,10 @@ Plan = Callable[[Tools, Operation], Iterable[OperationStep]]
 Act = Callable[[Tools, Operation, OperationStep], bool | str]
 """True: done; False: there was nothing to do; text: done, and what to know about it."""
 
-PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS}
+PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS, **BACKUP_PLANS}
 """Kind of operation (which is also its name in the audit) → what is to be done."""
 
-ACTS: Mapping[str, Act] = {**CLEANUP_ACTS}
+ACTS: Mapping[str, Act] = {**CLEANUP_ACTS, **BACKUP_ACTS}
 """`OperationStep.what` → how it is done. Every act may be begun again after a crash."""
 
 

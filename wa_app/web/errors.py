@@ -78,12 +78,24 @@ ERRORS: Mapping[str, Words] = {
     "no_qr": Words(409, _("There is no code to scan at the moment. Press Connect first.")),
     "email_taken": Words(409, _("There is already a user with this e-mail.")),
     "user_inactive": Words(409, _("This user is switched off. Activate them first.")),
-    "wrong_password": Words(401, _("This is not your current password.")),
+    "wrong_password": Words(400, _("This is not your current password.")),
     "token_limit": Words(
         409, _("You have as many tokens as one may have. Revoke one that nobody uses any more.")
     ),
     "last_admin": Words(409, _("This is the last administrator. Make somebody else one first.")),
     "confirm_first": Words(409, _("Type the word RESET to confirm.")),
+    "backup_damaged": Words(
+        409,
+        _("This backup is damaged, cut short or belongs to another connection. Nothing changed."),
+    ),
+    "backup_foreign_file": Words(409, _("This file is not a backup of Vigía. Nothing changed.")),
+    "backup_wrong_key": Words(
+        409,
+        _("This backup was made with another key. Set the old BACKUP_KEY. Nothing changed."),
+    ),
+    "backup_no_session": Words(
+        409, _("There is no linked session in this backup. Nothing changed.")
+    ),
     "disconnect_first": Words(409, _("Disconnect this connection first, then restore.")),
     "too_large": Words(413, _("This is too large.")),
     "too_often": Words(429, _("That was too often. Wait a moment and try again.")),
@@ -108,6 +120,8 @@ PROBLEMS: Mapping[str, str] = {
     "unknown_field": _("There is no field with this name here."),
     "not_text": _("This has to be text."),
     "not_true_or_false": _("This has to be true or false."),
+    "not_a_list": _("This has to be a list of texts."),
+    "unknown_word": _("This is none of the words allowed here."),
     "not_a_number": _("This has to be a number in the range allowed."),
     "not_a_phone": _(
         "This is not a phone number. Write it with its country code, as in +34 600 111 222."

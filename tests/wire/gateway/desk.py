@@ -15,6 +15,7 @@ import psutil
 from wa_app.domain.closes import Close
 from wa_app.domain.wire import Closed, Dial, News
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.sealing import Sealer
 
 DEFAULT_TIMEOUT = 20.0
 GRACE = 2.0
@@ -29,7 +30,8 @@ class Desk:
 
     def __init__(self, folder: Path, proxy: str, **settings: object) -> None:
         self.sessions, self.quarantine = folder / "sessions", folder / "quarantine"
-        self.gateway = WhatsAppGateway(self.sessions, self.quarantine, **settings)  # type: ignore
+        sealer = Sealer("a key of the tests")
+        self.gateway = WhatsAppGateway(self.sessions, self.quarantine, sealer, **settings)  # type: ignore
         self.proxy = proxy
         self.news: list[tuple[int, News]] = []
         self._changed = threading.Condition()

@@ -30,8 +30,9 @@ with open(sys.argv[2], "a") as file:
 if __name__ == "__main__":
     from wa_app.domain.wire import Dial, Qr
     from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
-    folder = Path(sys.argv[1])
-    gateway = WhatsAppGateway(folder / "sessions", folder / "quarantine")
+    from wa_app.sealing import Sealer
+    folder, sealer = Path(sys.argv[1]), Sealer("a key of the tests")
+    gateway = WhatsAppGateway(folder / "sessions", folder / "quarantine", sealer)
     gateway.start(lambda _, socket_id, news: isinstance(news, Qr) and print("QR", flush=True))
     for number in range(3):
         gateway.open(Dial(f"c{number}", number, proxy=os.environ["WHATSAPP_PROXY"]))

@@ -23,7 +23,7 @@ cannot keep what it needs to decrypt them, and loses them: better to leave in ti
 LOCK_RETRY = 0.05
 
 
-class FolderInUseError(Exception):
+class FolderInUseError(OSError):
     """Another process holds the folder; `holder` is who it says it is."""
 
     def __init__(self, holder: Identity | None) -> None:
@@ -44,6 +44,16 @@ class Folder:
         """The credentials: SQLite keeps a part of them in the -wal file while they are in use."""
         file = self.session_file
         return (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")))
+
+    @property
+    def sealed_file(self) -> Path:
+        """The credentials while no socket uses them (`sealed_file.py`)."""
+        return self.path / "session.sealed"
+
+    @property
+    def is_sealed(self) -> bool:
+        """Only the sealed file counts: there is no open one."""
+        return self.sealed_file.exists() and not self.session_file.exists()
 
     @property
     def spool(self) -> Path:

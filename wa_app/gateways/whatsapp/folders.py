@@ -1,20 +1,24 @@
 """The folders of all sessions, those in quarantine included."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wa_app.gateways.whatsapp import session_file
+from wa_app.gateways.whatsapp import sealed_file, session_file
 from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.sealing import Sealer, Unreadable
 
 
 @dataclass(frozen=True)
 class Folders:
     sessions_dir: Path
     quarantine_dir: Path
+    sealer: Sealer
 
     def of(self, connection_id: str) -> Folder:
         if connection_id in ("", ".", "..") or "/" in connection_id:
@@ -26,10 +30,44 @@ class Folders:
         return sorted(path.name for path in _folders_in(self.sessions_dir))
 
     def has_credentials(self, connection_id: str) -> bool:
-        return session_file.has_device(self.of(connection_id).session_file)
+        folder = self.of(connection_id)
+        return folder.is_sealed or session_file.has_device(folder.session_file)
 
     def export(self, connection_id: str) -> bytes | None:
-        return session_file.export(self.of(connection_id).session_file)
+        """Raises OSError for what cannot be read."""
+        folder = self.of(connection_id)
+        if not folder.is_sealed:
+            return session_file.export(folder.session_file)
+        try:
+            return self.sealer.unseal(folder.sealed_file.read_bytes(), connection_id)
+        except Unreadable as error:
+            raise OSError(f"the sealed session file cannot be read: {error.problem}") from error
+
+    def restore(self, connection_id: str, session: bytes) -> None:
+        """Sealed: the next dial opens it. Raises OSError."""
+        self.of(connection_id).prepare()
+        with self._held(connection_id) as folder:
+            sealed_file.put(folder, self.sealer.seal(session, connection_id))
+
+    def seal(self, connection_id: str, patience: float = 0.0) -> None:
+        """Raises OSError."""
+        with self._held(connection_id, patience) as folder:
+            sealed_file.seal(folder, self.sealer, connection_id)
+
+    def unseal(self, connection_id: str) -> None:
+        """Raises OSError and `sealing.Unreadable`."""
+        with self._held(connection_id) as folder:
+            sealed_file.unseal(folder, self.sealer, connection_id)
+
+    @contextmanager
+    def _held(self, connection_id: str, patience: float = 0.0) -> Iterator[Folder]:
+        """Nobody else touches it meanwhile. Raises OSError."""
+        folder = self.of(connection_id)
+        lock = folder.hold(patience)
+        try:
+            yield folder
+        finally:
+            os.close(lock)
 
     def spools(self, connection_id: str) -> list[Path]:
         """Oldest first: what is in quarantine came before what is in use."""
@@ -54,7 +92,8 @@ class Folders:
 
     def remove(self, connection_id: str) -> bool:
         folder = self.of(connection_id)
-        had_files = any(file.exists() for file in folder.session_files)
+        files = (folder.sealed_file, *folder.session_files)
+        had_files = any(file.exists() for file in files)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(folder.path)
         return had_files
@@ -68,7 +107,9 @@ class Folders:
 
     def quarantine_credentials(self, connection_id: str) -> None:
         """The session files alone; the folder stays in use."""
-        files = [file for file in self.of(connection_id).session_files if file.exists()]
+        folder = self.of(connection_id)
+        every = (folder.sealed_file, *folder.session_files)
+        files = [file for file in every if file.exists()]
         if files:
             place = self._place_in_quarantine(connection_id)
             place.mkdir(mode=0o700)

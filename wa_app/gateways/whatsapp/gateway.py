@@ -1,6 +1,7 @@
 """WhatsApp as the services see it."""
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -10,33 +11,42 @@ from pathlib import Path
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Command, Dial, Incoming
 from wa_app.gateways.base import Sink
-from wa_app.gateways.whatsapp import route
+from wa_app.gateways.whatsapp import route, session_file
 from wa_app.gateways.whatsapp.folders import Folders
 from wa_app.gateways.whatsapp.launch import Settings
 from wa_app.gateways.whatsapp.launcher import Launcher, environment_without
 from wa_app.gateways.whatsapp.spool import read_spool
 from wa_app.gateways.whatsapp.switchboard import KILL_PATIENCE, Socket, Switchboard
+from wa_app.sealing import Sealer, Unreadable, WrongKey
 
 log = logging.getLogger(__name__)
 
 UNLINK_PATIENCE = 3.0
 
+SEAL_PATIENCE = 2.0
+"""Seconds for all the processes together that a dead worker has left and that are about to end."""
+
 
 class WhatsAppGateway:
-    """`secrets` are the names of environment variables that no session process may see."""
+    """`sealer` opens sealed session files; with `seal_sessions` it also seals those of every
+    socket that ends. `secrets` are the names of environment variables that no session process may
+    see."""
 
     def __init__(
         self,
         sessions_dir: Path,
         quarantine_dir: Path,
+        sealer: Sealer,
         *,
+        seal_sessions: bool = False,
         keepalive_failures: int = 1,
         keepalive_presence: bool = False,
         pairing_window: timedelta = timedelta(seconds=160),
         secrets: tuple[str, ...] = (),
     ) -> None:
         self.version = _library_version()
-        self._folders = Folders(sessions_dir.absolute(), quarantine_dir.absolute())
+        self._folders = Folders(sessions_dir.absolute(), quarantine_dir.absolute(), sealer)
+        self._seal_sessions = seal_sessions
         self._settings = Settings(
             sessions_dir=str(self._folders.sessions_dir),
             keepalive_failures=keepalive_failures,
@@ -49,6 +59,7 @@ class WhatsAppGateway:
     # ---- sockets
 
     def start(self, sink: Sink) -> None:
+        self._seal_all()
         self._switchboard = Switchboard(
             self._settings,
             lambda: Launcher(environment_without(self._secrets)),
@@ -60,10 +71,14 @@ class WhatsAppGateway:
     def stop(self, grace: float) -> None:
         if self._switchboard is not None:
             self._switchboard.stop(grace)
+            self._seal_all()
 
     def open(self, dial: Dial) -> None:
-        self._folders.of(dial.connection_id)  # raises for an id that is none
-        self._running.open(dial)
+        trouble = self._unseal(dial.connection_id)
+        if trouble is None:
+            self._running.open(dial)
+        else:
+            self._running.refuse(dial, self._after(dial.connection_id, trouble))
 
     def close(self, socket_id: int, *, grace: float, unlink: bool = False) -> None:
         patience = grace + (UNLINK_PATIENCE if unlink else 0.0)
@@ -88,8 +103,14 @@ class WhatsAppGateway:
         elif close is None:
             self._log_death(entry)
             close = Close(408, Reason.PROCESS_DIED)
-        elif close.reason is Reason.FILE_CORRUPT:
+        return self._after(connection_id, close)
+
+    def _after(self, connection_id: str, close: Close) -> Close:
+        """Put the session file where it belongs without a socket, and say what it holds."""
+        if close.reason is Reason.FILE_CORRUPT:
             self._set_aside(connection_id)
+        else:
+            self._seal(connection_id)
         return replace(close, has_credentials=self.has_credentials(connection_id))
 
     def _set_aside(self, connection_id: str) -> None:
@@ -97,6 +118,37 @@ class WhatsAppGateway:
             self._folders.quarantine_credentials(connection_id)
         except OSError:
             log.exception("corrupt session files could not be moved to the quarantine")
+
+    def _unseal(self, connection_id: str) -> Close | None:
+        """Before a dial. Why there can be none, if so."""
+        if not self._folders.of(connection_id).sealed_file.exists():
+            return None
+        try:
+            self.kill_strays(connection_id)
+            self._folders.unseal(connection_id)
+        except (OSError, WrongKey) as error:
+            # Nothing is wrong with the session: it waits for the disk, or for its key.
+            log.error("session file of %s stays sealed: %r", connection_id, error)
+            return Close(None, Reason.FOLDER_UNUSABLE)
+        except Unreadable as error:
+            log.error("session file of %s cannot be unsealed: %s", connection_id, error.problem)
+            return Close(None, Reason.FILE_CORRUPT)
+        return None
+
+    def _seal(self, connection_id: str, patience: float = 0.0) -> None:
+        """What cannot be sealed stays open; the next end of a socket or start tries again."""
+        if not self._seal_sessions:
+            return
+        try:
+            self._folders.seal(connection_id, patience)
+        except OSError as error:
+            log.warning("session file of %s not sealed: %s", connection_id, error)
+
+    def _seal_all(self) -> None:
+        """What a crash has left open, and what was still being sealed at the stop."""
+        deadline = time.monotonic() + SEAL_PATIENCE
+        for connection_id in self._folders.in_use():
+            self._seal(connection_id, max(0.0, deadline - time.monotonic()))
 
     def _log_death(self, entry: Socket) -> None:
         report = self._folders.of(entry.dial.connection_id).crash_report
@@ -138,10 +190,12 @@ class WhatsAppGateway:
         return self._folders.export(connection_id)
 
     def restore(self, connection_id: str, session: bytes) -> None:
-        raise NotImplementedError
+        if not self.check(session):
+            raise ValueError("no session with a device")
+        self._folders.restore(connection_id, session)
 
     def check(self, session: bytes) -> bool:
-        raise NotImplementedError
+        return session_file.is_export(session)
 
     def folders(self) -> Iterable[str]:
         return self._folders.in_use()

@@ -94,6 +94,19 @@ def export(path: Path) -> bytes | None:
     return bytes(image)
 
 
+def is_export(image: bytes) -> bool:
+    """Whether these bytes are a whole session file with a device in it."""
+    if not image:
+        return False
+    try:
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(image)
+            whole = copy.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            return whole and _has_device(copy)
+    except sqlite3.DatabaseError:
+        return False
+
+
 def _is_empty(path: Path) -> bool:
     return not path.exists() or (path.is_file() and path.stat().st_size == 0)
 

@@ -54,6 +54,8 @@ def _obey_early(command: Command, line: Line, folder: Folder) -> None:
 
 
 def _check_session_file(folder: Folder, line: Line) -> None:
+    if folder.is_sealed:  # the worker opens it before a dial; never pair over it
+        line.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=True))
     match session_file.inspect(folder.session_file):
         case FileState.CORRUPT:
             line.end(Close(None, Reason.FILE_CORRUPT, has_credentials=True))

@@ -7,6 +7,7 @@ Every other thread may open, tell and close at any time.
 
 import itertools
 import logging
+import os
 import queue
 import selectors
 import socket
@@ -105,7 +106,9 @@ class Switchboard:
 
     def own_processes(self) -> set[Identity]:
         with self._lock:
-            return {entry.identity for entry in self._sockets.values() if entry.identity}
+            known = {entry.identity for entry in self._sockets.values()}
+        # The worker itself holds a folder while it seals it.
+        return {identity for identity in (*known, Identity.of(os.getpid())) if identity}
 
     def open(self, dial: Dial) -> None:
         entry = Socket(dial)
@@ -117,6 +120,10 @@ class Switchboard:
             self._post(entry, Closed(Close(None, Reason.SERVICE_STOPPED)))
         else:
             self._launch(entry)
+
+    def refuse(self, dial: Dial, close: Close) -> None:
+        """A dial that cannot even begin."""
+        self._later(lambda: self._post(Socket(dial), Closed(close)))
 
     def tell(self, socket_id: int, command: Command) -> bool:
         entry = self._sockets.get(socket_id)
@@ -312,9 +319,17 @@ class Switchboard:
         if entry.in_use is not None and entry.wanted_end is None and entry.tries < MAX_TRIES:
             threading.Thread(target=self._try_again, args=(entry,), daemon=True).start()
             return
+        threading.Thread(target=self._settle, args=(entry,), daemon=True).start()
+
+    def _settle(self, entry: Socket) -> None:
+        """Look after its files. The disk may be slow, and the other sockets do not wait for it."""
+        close = self._close_of(entry)
+        self._later(lambda: self._say_closed(entry, close))
+
+    def _say_closed(self, entry: Socket, close: Close) -> None:
         with self._lock:
             self._sockets.pop(entry.dial.socket_id, None)
-        self._post(entry, Closed(self._close_of(entry)))
+        self._post(entry, Closed(close))
         entry.gone.set()
 
     def _hang_up(self, entry: Socket) -> None:

@@ -1,0 +1,252 @@
+"""A session file is sealed, open, or both when something crashed; never neither, never lost."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from wa_app.gateways.whatsapp import sealed_file, session_file
+from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
+from wa_app.gateways.whatsapp.folders import Folders
+from wa_app.gateways.whatsapp.session_file import FileState
+from wa_app.sealing import Sealer, Unreadable, WrongKey
+
+SEALER = Sealer("the key of these tests")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "sessions", tmp_path / "quarantine", SEALER)
+
+
+@pytest.fixture
+def folder(folders: Folders) -> Folder:
+    folder = folders.of("ana")
+    folder.prepare()
+    return folder
+
+
+def image(*jids: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE whatsmeow_device (jid TEXT PRIMARY KEY)")
+        database.executemany("INSERT INTO whatsmeow_device VALUES (?)", [(jid,) for jid in jids])
+        database.commit()
+        return database.serialize()
+
+
+def pair(folder: Folder, *jids: str) -> None:
+    """As a killed session process leaves it: with the newest only in the write-ahead log."""
+    database = sqlite3.connect(folder.session_file, isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("CREATE TABLE whatsmeow_device (jid TEXT PRIMARY KEY)")
+    for jid in jids:
+        database.execute("INSERT INTO whatsmeow_device VALUES (?)", (jid,))
+    left = {file: file.read_bytes() for file in folder.session_files[:2]}
+    database.close()
+    for file, content in left.items():
+        file.write_bytes(content)
+
+
+def devices(folder: Folder) -> list[str]:
+    with closing(sqlite3.connect(folder.session_file)) as database:
+        return [jid for (jid,) in database.execute("SELECT jid FROM whatsmeow_device")]
+
+
+def names(folder: Folder) -> set[str]:
+    return {path.name for path in folder.path.iterdir()} - {"lock"}
+
+
+def test_sealed_and_opened_again_it_is_the_same_session(folders: Folders, folder: Folder) -> None:
+    pair(folder, "ana:1")
+    folders.seal("ana")
+    assert names(folder) == {"session.sealed"}
+    assert b"SQLite" not in folder.sealed_file.read_bytes()
+    assert folders.has_credentials("ana")
+    folders.seal("ana")
+    folders.unseal("ana")
+    assert names(folder) == {"session.db"}
+    assert session_file.inspect(folder.session_file) is FileState.PAIRED
+    assert devices(folder) == ["ana:1"]
+
+
+def test_what_holds_no_device_is_not_sealed(folders: Folders, folder: Folder) -> None:
+    folders.seal("ana")
+    assert names(folder) == set()
+    pair(folder)
+    folders.seal("ana")
+    assert "session.sealed" not in names(folder)
+    assert not folders.has_credentials("ana")
+
+
+def test_what_cannot_be_read_stays_as_it_is(folders: Folders, folder: Folder) -> None:
+    folder.session_file.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(OSError, match="cannot be read"):
+        folders.seal("ana")
+    assert names(folder) == {"session.db"}
+
+
+def test_a_folder_in_use_is_left_alone(folders: Folders, folder: Folder) -> None:
+    pair(folder, "ana:1")
+    before = names(folder)
+    lock = folder.hold(0)
+    for attempt in (folders.seal, folders.unseal, lambda id: folders.restore(id, image("x"))):
+        with pytest.raises(FolderInUseError):
+            attempt("ana")
+    os.close(lock)
+    assert names(folder) == before
+
+
+# ---- a crash at every step
+
+Change = Callable[[Folder], None]
+
+
+def seal(folder: Folder) -> None:
+    sealed_file.seal(folder, SEALER, "ana")
+
+
+def unseal(folder: Folder) -> None:
+    sealed_file.unseal(folder, SEALER, "ana")
+
+
+def put_another(folder: Folder) -> None:
+    sealed_file.put(folder, SEALER.seal(image("ana:2"), "ana"))
+
+
+class Crash(Exception):
+    pass
+
+
+def crash_before_change(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all that changes names in the folder, let this one and what follows not happen."""
+    left = [number]
+
+    def counting(real: Callable[..., object]) -> Callable[..., object]:
+        def change(*args: object, **kwargs: object) -> object:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Crash
+            return real(*args, **kwargs)
+
+        return change
+
+    for name in ("rename", "unlink"):
+        monkeypatch.setattr(Path, name, counting(getattr(Path, name)))
+
+
+@pytest.mark.parametrize("was_sealed", [False, True])
+@pytest.mark.parametrize(
+    ("change", "after"), [(seal, {"ana:1"}), (unseal, {"ana:1"}), (put_another, {"ana:1", "ana:2"})]
+)
+def test_a_crash_anywhere_leaves_one_whole_session(
+    folders: Folders,
+    folder: Folder,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Change,
+    after: set[str],
+    was_sealed: bool,
+) -> None:
+    crashes = 0
+    while True:
+        for path in folder.path.iterdir():
+            path.unlink()
+        pair(folder, "ana:1")
+        if was_sealed:
+            seal(folder)
+        with monkeypatch.context() as patch:
+            crash_before_change(crashes, patch)
+            try:
+                change(folder)
+                break
+            except Crash:
+                crashes += 1
+        assert folders.has_credentials("ana")
+        exported = folders.export("ana")
+        folders.unseal("ana")
+        assert session_file.export(folder.session_file) == exported
+        assert "session.sealed" not in names(folder)
+        [survivor] = devices(folder)
+        assert survivor in after
+    assert crashes > 0
+
+
+def test_what_a_crash_left_open_is_sealed_and_tidied_up(folders: Folders, folder: Folder) -> None:
+    pair(folder, "ana:1")
+    seal(folder)
+    for name in ("session.part", "session.db-wal", "session.db-shm"):
+        (folder.path / name).write_bytes(b"SQLite format 3\0 of before")
+    folders.seal("ana")
+    assert names(folder) == {"session.sealed"}
+
+
+def test_a_log_of_another_file_is_not_taken_for_its_own(folders: Folders, folder: Folder) -> None:
+    pair(folder, "ana:1")
+    log = folder.session_files[1].read_bytes()
+    folders.restore("ana", image("ana:2"))
+    folder.session_files[1].write_bytes(log)
+    folders.unseal("ana")
+    assert devices(folder) == ["ana:2"]
+
+
+# ---- what cannot be opened
+
+
+@pytest.fixture
+def sealed(folders: Folders, folder: Folder) -> Folder:
+    pair(folder, "ana:1")
+    folders.seal("ana")
+    return folder
+
+
+def test_another_key_changes_nothing_and_exports_nothing(sealed: Folder, folders: Folders) -> None:
+    before = sealed.sealed_file.read_bytes()
+    stranger = Folders(folders.sessions_dir, folders.quarantine_dir, Sealer("another key than it"))
+    with pytest.raises(WrongKey):
+        stranger.unseal("ana")
+    with pytest.raises(OSError, match="wrong_key"):
+        stranger.export("ana")
+    assert stranger.has_credentials("ana")
+    assert names(sealed) == {"session.sealed"}
+    assert sealed.sealed_file.read_bytes() == before
+
+
+def test_a_cut_file_can_go_to_quarantine(sealed: Folder, folders: Folders) -> None:
+    cut = sealed.sealed_file.read_bytes()[:-1]
+    sealed.sealed_file.write_bytes(cut)
+    with pytest.raises(Unreadable):
+        folders.unseal("ana")
+    folders.quarantine_credentials("ana")
+    assert not folders.has_credentials("ana")
+    [place] = folders.quarantine_dir.iterdir()
+    assert (place / "session.sealed").read_bytes() == cut
+
+
+def test_removing_counts_a_sealed_file(sealed: Folder, folders: Folders) -> None:
+    assert folders.remove("ana")
+    assert not sealed.path.exists()
+
+
+# ---- restoring
+
+
+def test_a_restored_session_replaces_what_was_there(folders: Folders, folder: Folder) -> None:
+    pair(folder, "ana:1")
+    folders.restore("ana", image("ana:2"))
+    assert folders.export("ana") == image("ana:2")
+    folders.unseal("ana")
+    assert devices(folder) == ["ana:2"]
+
+
+def test_it_can_be_restored_where_nothing_is_left(folders: Folders) -> None:
+    folders.restore("ana", image("ana:2"))
+    assert folders.has_credentials("ana")
+
+
+def test_only_a_whole_session_with_a_device_is_one() -> None:
+    whole = image("ana:1")
+    assert session_file.is_export(whole)
+    for other in (image(), b"", b"no database " * 500, whole[:4096], whole[:-4096]):
+        assert not session_file.is_export(other)

@@ -1,0 +1,142 @@
+"""Backups as operations of the owner: made, verified, and put back in place."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from sqlalchemy import select
+
+from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.errors import (
+    BackupDamaged,
+    BackupForeign,
+    BackupHoldsNoSession,
+    BackupNotFound,
+    BackupWrongKey,
+    ConnectionNotFound,
+    DisconnectFirst,
+    Refused,
+)
+from wa_app.domain.session import after_restore, may_be_restored
+from wa_app.domain.states import Channel
+from wa_app.extensions import db
+from wa_app.models import Connection, Operation, OperationStep
+from wa_app.services import backups, connections
+from wa_app.services.backups import Backup
+from wa_app.services.cleanups import in_turn
+from wa_app.services.tools import Tools
+
+REFUSALS: Mapping[str, type[Refused]] = {
+    kind.error: kind
+    for kind in (
+        BackupNotFound,
+        ConnectionNotFound,
+        DisconnectFirst,
+        BackupForeign,
+        BackupWrongKey,
+        BackupDamaged,
+        BackupHoldsNoSession,
+    )
+}
+
+
+# ---- plans
+
+
+def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    """All linked numbers, or the one connection that the parameters name."""
+    linked = select(Connection).where(Connection.has_credentials, Connection.deleted_at.is_(None))
+    only = (operation.parameters or {}).get("connection")
+    if only is not None:
+        linked = linked.where(Connection.id == only)
+    for connection in db.session.scalars(linked.order_by(Connection.created_at)):
+        label = connections.label(connection)
+        yield OperationStep(what="back_up", target=connection.id, label=label)
+
+
+def plan_verifying(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    yield _step("verify", tools, operation)
+
+
+def plan_restoring(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    yield _step("restore", tools, operation)
+
+
+def _step(what: str, tools: Tools, operation: Operation) -> OperationStep:
+    backup = backups.find(tools.settings, (operation.parameters or {})["backup"])
+    return OperationStep(what=what, target=backup.id, label=label(backup))
+
+
+def label(backup: Backup) -> str:
+    """Whose it is, if they are still there."""
+    connection = db.session.get(Connection, backup.connection_id)
+    return connections.label(connection) if connection is not None else ""
+
+
+# ---- acts
+
+
+def back_up(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    connection = db.session.get(Connection, step.target)
+    if connection is None:
+        return False
+    gateway = tools.gateways[connection.channel]
+    db.session.rollback()
+    return backups.back_up(tools.settings, step.target, gateway, tools.clock())
+
+
+def verify(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    """Raises what `_read` raises."""
+    _read(tools, backups.find(tools.settings, step.target))
+    return True
+
+
+def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    """Put a session back, in its connection's own turn and only while nothing uses it or is about
+    to: a person then presses Reconnect. What was there is backed up first. Raises `Refused`, and
+    then nothing was changed."""
+    backup = backups.find(tools.settings, step.target)
+    session = _read(tools, backup)
+    connection = db.session.get(Connection, backup.connection_id)
+    if connection is None or connection.deleted_at is not None:
+        raise ConnectionNotFound
+    gateway = tools.gateways[connection.channel]
+
+    def verdict(wanted: Wanted, observed: Observed) -> Observed:
+        if not may_be_restored(wanted, observed):
+            raise DisconnectFirst
+        now = tools.clock()
+        backups.back_up(tools.settings, backup.connection_id, gateway, now, spare=backup)
+        gateway.restore(backup.connection_id, session)
+        return after_restore(observed, now)
+
+    in_turn(tools, backup.connection_id, verdict)
+    return True
+
+
+def _read(tools: Tools, backup: Backup) -> bytes:
+    """Raises `BackupUnreadable`, `BackupNotFound`, OSError. Only WhatsApp has session files."""
+    session = backups.read(tools.settings, backup)
+    if not tools.gateways[Channel.WHATSAPP].check(session):
+        raise BackupHoldsNoSession
+    return session
+
+
+PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {
+    "backup.create": plan_creating,
+    "backup.verify": plan_verifying,
+    "backup.restore": plan_restoring,
+}
+
+ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool]] = {
+    "back_up": back_up,
+    "verify": verify,
+    "restore": restore,
+}
+
+
+# ---- the answer
+
+
+def refused(operation: Operation) -> Refused | None:
+    """Why nothing was done, if it was refused."""
+    words = [step.detail for step in operation.steps if step.detail in REFUSALS]
+    return REFUSALS[words[0]]() if words and words[0] else None
