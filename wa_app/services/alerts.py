@@ -1,0 +1,431 @@
+"""Alerts: trouble is noticed, people are told once, and once more when it is over.
+
+One look asks the database equally often however many connections there are, and writes alerts and
+their mails in one commit. What else can go wrong reports here and is told at the next look.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import structlog
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import joinedload
+
+from wa_app.config import Settings
+from wa_app.domain.alerts import (
+    STOOD_STILL_LASTS,
+    AlertKind,
+    Course,
+    Note,
+    cause_of,
+    course,
+    disk_is_low,
+    is_cut_off,
+    is_due,
+    is_of_outage,
+    is_outage,
+    trouble,
+)
+from wa_app.domain.states import Channel, Hold
+from wa_app.extensions import db
+from wa_app.models import Alert, Connection, Mail, User, utc_now
+from wa_app.services import mails
+from wa_app.services.mails import Mailer
+
+log = structlog.get_logger()
+
+Compose = Callable[[Note, str | None], tuple[str, str]]
+"""Subject and text of a note, for a reader with this locale."""
+
+DiskUsage = Callable[[Path], tuple[int, int, int]]
+"""Total, used and free bytes, as `shutil.disk_usage` tells them."""
+
+ENDED_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """A connection in trouble, or in an alert, as one look finds it. `kind` is what is wrong at
+    this moment; `was_told`: people know of the trouble that this alert takes the place of."""
+
+    connection: Connection
+    alert: Alert | None
+    kind: AlertKind | None
+    was_told: bool = False
+
+    @property
+    def is_practice(self) -> bool:
+        return self.connection.channel is Channel.PRACTICE
+
+    @property
+    def is_cut_off(self) -> bool:
+        return not self.is_practice and is_cut_off(self.connection.wanted, self.connection.observed)
+
+    def may_be_of_outage(self, alert: Alert) -> bool:
+        return not self.is_practice and is_of_outage(alert.kind, alert.cause)
+
+
+class Alerts:
+    """All of it needs an application context, and belongs to the owner."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        compose: Compose,
+        mailer: Mailer,
+        clock: Callable[[], datetime],
+        disk_usage: DiskUsage = shutil.disk_usage,
+    ) -> None:
+        self._settings = settings
+        self._policy = settings.policy
+        self._compose = compose
+        self._mailer = mailer
+        self._clock = clock
+        self._disk_usage = disk_usage
+
+    def send_mails(self) -> None:
+        mails.deliver(self._mailer, self._clock)
+
+    def look(self) -> None:
+        now = self._clock()
+        known = db.session.scalars(select(Alert).where(Alert.ended_at.is_(None))).all()
+        post = Post(self._compose, now, known)
+        cases = self._follow_connections(known, now)
+        servers = self._follow_server([one for one in known if one.connection_id is None], now)
+        db.session.flush()  # what has begun has an id from here on
+        outage = next((one for one in servers if one.kind is AlertKind.OUTAGE), None)
+        covered = self._follow_outage(post, outage, cases, now)
+        for case in cases:
+            self._tell_of_connection(post, case, covered, now)
+        for alert in servers:
+            self._tell_of_server(post, alert, now)
+        db.session.commit()
+
+    # ---- connections
+
+    def _follow_connections(self, known: Sequence[Alert], now: datetime) -> list[Case]:
+        alerts = {one.connection_id: one for one in known if one.connection_id is not None}
+        in_alert = select(Alert.connection_id).where(Alert.ended_at.is_(None))
+        noteworthy = or_(Connection.hold != Hold.PAIRING_EXPIRED, Connection.attempt > 0)
+        rows = db.session.scalars(
+            select(Connection)
+            .where(or_(and_(Connection.enabled, noteworthy), Connection.id.in_(in_alert)))
+            .options(joinedload(Connection.user))
+        ).all()
+        cases = [self._follow(row, alerts.pop(row.id, None), now) for row in rows]
+        for of_removed in alerts.values():
+            of_removed.ended_at = now
+        return cases
+
+    def _follow(self, connection: Connection, alert: Alert | None, now: datetime) -> Case:
+        wanted, observed = connection.wanted, connection.observed
+        kind = trouble(wanted, observed, self._policy)
+        step = course(alert and alert.kind, wanted, observed, now=now, policy=self._policy)
+        if alert is not None and step in (Course.REPLACED, Course.RECOVERED, Course.DROPPED):
+            alert.ended_at, alert.recovered = now, step is Course.RECOVERED
+        if kind is not None and step is Course.BEGINS:
+            return Case(connection, _begin(connection, kind, now), kind)
+        if kind is not None and alert is not None and step is Course.REPLACED:
+            # The number has been in trouble since then, whatever its kind was.
+            begun = _begin(connection, kind, alert.began_at)
+            return Case(connection, begun, kind, was_told=alert.raised_at is not None)
+        if alert is not None and kind is alert.kind:
+            alert.cause = cause_of(observed)
+        return Case(connection, alert, kind)
+
+    def _tell_of_connection(
+        self, post: "Post", case: Case, covered: set[str], now: datetime
+    ) -> None:
+        alert = case.alert
+        if alert is None:
+            return
+        if alert.ended_at is not None:
+            if alert.recovered and alert.raised_at is not None:
+                post.recovered(alert, case)
+        elif alert.raised_at is None and case.kind and alert.connection_id not in covered:
+            if case.was_told or self._is_due(alert, now):
+                _raise(alert, now)
+                post.tell(alert, post.concerned(case), case)
+
+    def _is_due(self, alert: Alert, now: datetime) -> bool:
+        return is_due(alert.kind, alert.cause, alert.began_at, now=now, policy=self._policy)
+
+    # ---- the outage of the whole server
+
+    def _follow_outage(
+        self, post: "Post", outage: Alert | None, cases: Sequence[Case], now: datetime
+    ) -> set[str]:
+        """The connections of which one alert about the whole server tells instead of one each.
+        Each keeps its own alert, untold: who stays behind when the outage ends is told then."""
+        members = [case for case in cases if _is_member(case)]
+        cut_off = sum(case.is_cut_off for case in cases)
+        if outage is None:
+            due = [case.alert for case in members if case.alert and self._is_due(case.alert, now)]
+            if not due or not is_outage(cut_off, _should_be_up()):
+                return set()
+            outage = _begin_outage(members, now)
+        elif self._is_over(members, cut_off):
+            outage.ended_at, outage.recovered = now, True
+            post.outage_over(outage, members)
+            return set()
+        post.outage(outage, members, cut_off)
+        return {case.connection.id for case in members}
+
+    def _is_over(self, members: Sequence[Case], cut_off: int) -> bool:
+        on_the_way_back = any(case.kind is None for case in members)
+        return not on_the_way_back and not is_outage(cut_off, _should_be_up())
+
+    # ---- the server
+
+    def _follow_server(self, known: Sequence[Alert], now: datetime) -> list[Alert]:
+        for alert in known:
+            if alert.recovered:  # as was reported
+                alert.ended_at = now
+            if alert.kind is AlertKind.STOOD_STILL and now - alert.began_at >= STOOD_STILL_LASTS:
+                alert.ended_at, alert.recovered = now, True
+        return [*known, *self._follow_disk(known, now)]
+
+    def _follow_disk(self, known: Sequence[Alert], now: datetime) -> list[Alert]:
+        total, _used, free = self._disk_usage(self._settings.data_dir)
+        alert = next((one for one in known if one.kind is AlertKind.DISK_NEARLY_FULL), None)
+        low = disk_is_low(total, free, was_low=alert is not None)
+        if alert is not None and not low:
+            alert.ended_at, alert.recovered = now, True
+        if alert is None and low:
+            return [_report(AlertKind.DISK_NEARLY_FULL, f"{free / 1000**2:.0f} MB", now)]
+        return []
+
+    def _tell_of_server(self, post: "Post", alert: Alert, now: datetime) -> None:
+        if alert.kind is AlertKind.OUTAGE:
+            return
+        if alert.ended_at is None and alert.raised_at is None and self._is_due(alert, now):
+            _raise(alert, now)
+            post.tell(alert, post.administrators)
+        elif alert.ended_at is not None and alert.raised_at is not None:
+            if alert.kind is not AlertKind.STOOD_STILL:
+                post.recovered(alert)
+
+
+def _begin(connection: Connection, kind: AlertKind, began_at: datetime) -> Alert:
+    alert = Alert(
+        kind=kind,
+        connection_id=connection.id,
+        user_id=connection.user_id,
+        about=_about(connection),
+        cause=cause_of(connection.observed),
+        began_at=began_at,
+    )
+    db.session.add(alert)
+    return alert
+
+
+def _about(connection: Connection) -> str:
+    return connection.phone or connection.name
+
+
+def _raise(alert: Alert, now: datetime) -> None:
+    alert.raised_at = now
+    log.warning("alert", kind=str(alert.kind), connection=alert.connection_id, cause=alert.cause)
+
+
+def _is_member(case: Case) -> bool:
+    alert = case.alert
+    untold = alert is not None and alert.ended_at is None and alert.raised_at is None
+    return alert is not None and untold and case.may_be_of_outage(alert)
+
+
+def _begin_outage(members: Sequence[Case], now: datetime) -> Alert:
+    alerts = [case.alert for case in members if case.alert is not None]
+    [(cause, _)] = Counter(alert.cause for alert in alerts).most_common(1)
+    began_at = min(alert.began_at for alert in alerts)
+    outage = Alert(kind=AlertKind.OUTAGE, cause=cause, began_at=began_at)
+    db.session.add(outage)
+    _raise(outage, now)
+    db.session.flush()
+    return outage
+
+
+def _should_be_up() -> int:
+    """WhatsApp numbers that nothing but the way to WhatsApp keeps from being connected."""
+    free = or_(Connection.hold.is_(None), Connection.hold == Hold.RETRIES_EXHAUSTED)
+    found = db.session.scalar(
+        select(func.count())
+        .select_from(Connection)
+        .join(User)
+        .where(
+            Connection.channel == Channel.WHATSAPP,
+            Connection.enabled,
+            Connection.has_credentials,
+            Connection.deleted_at.is_(None),
+            User.active,
+            User.deleted_at.is_(None),
+            free,
+        )
+    )
+    return found or 0
+
+
+# ---- who is told
+
+
+class Post:
+    """Writes the mails of one look, to each reader in their own language."""
+
+    def __init__(self, compose: Compose, now: datetime, known: Iterable[Alert]) -> None:
+        self._compose = compose
+        self._now = now
+        self._known = [alert.id for alert in known]
+
+    @cached_property
+    def _people(self) -> dict[int, User]:
+        """Read only when there is something to tell."""
+        active = select(User).where(User.active, User.deleted_at.is_(None))
+        return {user.id: user for user in db.session.scalars(active)}
+
+    @cached_property
+    def _told(self) -> dict[int | None, set[str]]:
+        """Who has got a mail of which alert before this look."""
+        rows = select(Mail.alert_id, Mail.recipient).where(Mail.alert_id.in_(self._known))
+        told: dict[int | None, set[str]] = {}
+        for alert_id, recipient in db.session.execute(rows):
+            told.setdefault(alert_id, set()).add(recipient)
+        return told
+
+    @property
+    def administrators(self) -> list[User]:
+        return [user for user in self._people.values() if user.is_admin]
+
+    def concerned(self, case: Case) -> list[User]:
+        """A practice phone is a rehearsal: nobody but its own user need know."""
+        own = [user for user in self._people.values() if user.id == case.connection.user_id]
+        if case.is_practice:
+            return own
+        return own + [user for user in self.administrators if user not in own]
+
+    def tell(self, alert: Alert, readers: Iterable[User], case: Case | None = None) -> None:
+        for reader in readers:
+            self._write(alert, reader, _note(alert, reader, case))
+
+    def recovered(self, alert: Alert, case: Case | None = None) -> None:
+        """To exactly those who were told that something was wrong."""
+        self.tell(alert, self._readers_of(alert), case)
+
+    def outage(self, outage: Alert, members: Sequence[Case], numbers: int) -> None:
+        """To whoever has not been told of it yet; others may join while it lasts."""
+        told = self._told.get(outage.id, set())
+        theirs: dict[int, list[str]] = {}
+        for case in members:
+            theirs.setdefault(case.connection.user_id, []).append(_about(case.connection))
+        for user in self._people.values():
+            if user.email in told:
+                continue
+            if user.is_admin:
+                self._write(outage, user, _outage_note(outage, numbers=numbers))
+            elif user.id in theirs:
+                about = ", ".join(filter(None, theirs[user.id]))
+                self._write(outage, user, _outage_note(outage, about=about))
+
+    def outage_over(self, outage: Alert, left: Sequence[Case]) -> None:
+        """Whose number is still down is told of that instead."""
+        down = {case.connection.user_id for case in left}
+        for user in self._readers_of(outage):
+            if user.is_admin or user.id not in down:
+                self._write(outage, user, _outage_note(outage))
+
+    def _readers_of(self, alert: Alert) -> list[User]:
+        told = self._told.get(alert.id, set())
+        return [user for user in self._people.values() if user.email in told]
+
+    def _write(self, alert: Alert, reader: User, note: Note) -> None:
+        subject, text = self._compose(note, reader.locale)
+        mails.queue(reader.email, subject, text, alert.id, at=self._now)
+
+
+def _note(alert: Alert, reader: User, case: Case | None) -> Note:
+    if case is None:
+        return Note(alert.kind, alert.recovered, alert.began_at, alert.about, alert.cause)
+    connection = case.connection
+    own = connection.user_id == reader.id
+    return Note(
+        alert.kind,
+        alert.recovered,
+        alert.began_at,
+        alert.about,
+        alert.cause,
+        until=connection.hold_until if alert.kind is AlertKind.BANNED else None,
+        whose="" if own else connection.user.email,
+        practice=case.is_practice,
+    )
+
+
+def _outage_note(outage: Alert, *, about: str = "", numbers: int = 0) -> Note:
+    return Note(
+        outage.kind, outage.recovered, outage.began_at, about, outage.cause, numbers=numbers
+    )
+
+
+# ---- what others report, in the transaction under way
+
+
+def backup_failed(detail: str) -> None:
+    _report_once(AlertKind.BACKUP_FAILED, detail)
+
+
+def backup_works() -> None:
+    """The next look ends the alert, if there is one, and tells who had been told."""
+    failed = _reported(AlertKind.BACKUP_FAILED)
+    if failed is not None:
+        failed.recovered = True
+
+
+def stood_still(detail: str) -> None:
+    _report_once(AlertKind.STOOD_STILL, detail)
+
+
+def _report_once(kind: AlertKind, detail: str) -> None:
+    alert = _reported(kind)
+    if alert is None:
+        _report(kind, detail, utc_now())
+    else:
+        alert.about, alert.recovered = detail[:300], False
+
+
+def _report(kind: AlertKind, detail: str, now: datetime) -> Alert:
+    alert = Alert(kind=kind, about=detail[:300], began_at=now)
+    db.session.add(alert)
+    return alert
+
+
+def _reported(kind: AlertKind) -> Alert | None:
+    found: Alert | None = db.session.scalar(
+        select(Alert).where(Alert.kind == kind, Alert.ended_at.is_(None))
+    )
+    return found
+
+
+# ---- for the page
+
+
+@dataclass(frozen=True)
+class Listed:
+    alert: Alert
+    mails: list[Mail]
+
+
+def listed() -> list[Listed]:
+    """What people were told of, newest first: all that is still so, then the last that ended."""
+    told = select(Alert).where(Alert.raised_at.is_not(None))
+    still = told.where(Alert.ended_at.is_(None)).order_by(Alert.id.desc())
+    ended = told.where(Alert.ended_at.is_not(None)).order_by(Alert.ended_at.desc())
+    alerts = [*db.session.scalars(still), *db.session.scalars(ended.limit(ENDED_SHOWN))]
+    posted: dict[int | None, list[Mail]] = {}
+    of_these = select(Mail).where(Mail.alert_id.in_([alert.id for alert in alerts]))
+    for mail in db.session.scalars(of_these.order_by(Mail.id)):
+        posted.setdefault(mail.alert_id, []).append(mail)
+    return [Listed(alert, posted.get(alert.id, [])) for alert in alerts]
