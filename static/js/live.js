@@ -60,6 +60,7 @@
     openDialogs();
     tick();
     scrollChats();
+    offerToCopy();
   }
 
   // ---- fetching
@@ -227,6 +228,20 @@
       ring.setAttribute("stroke-dasharray", `${(part * 100).toFixed(1)} 100`);
     }
   }
+
+  // ---- copying
+
+  function offerToCopy() {
+    if (!navigator.clipboard) return; // not over plain HTTP from another machine
+    for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+  }
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = button.dataset.done;
+  });
 
   // ---- chats
 

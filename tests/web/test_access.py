@@ -3,6 +3,7 @@
 The routes are read from the application, so a new one cannot be forgotten.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,8 +60,10 @@ def address(cast: dict[str, User], connection: Connection) -> Callable[[str], st
             else None
         )
         path = rule.replace("<connection_id>", (hers or connection).id)
+        path = path.replace("<backup_id>", f"{connection.id}.20260101T090000000000")
+        path = path.replace("<any('verify','restore'):act>", "verify")
         path = path.replace("<int(max=2147483647):user_id>", str(cast["ana"].id))
-        return path.partition("<")[0] + ("1" if "<" in path else "")
+        return re.sub("<[^>]*>", "1", path)
 
     return filled
 

@@ -42,9 +42,9 @@ def test_nothing_tells_whether_the_email_exists(app: Flask, cast: dict[str, User
         start = body.index('role="alert"')
         return answer.status_code, body[start : start + 300].partition("</p>")[0]
 
-    accounts.deactivate(COMMAND_LINE, cast["carla"])
+    accounts.deactivate(COMMAND_LINE, cast["bruno"])
     known, unknown = words("ana@example.com"), words("nobody@example.com")
-    assert known == unknown == words("carla@example.com")
+    assert known == unknown == words("bruno@example.com")
     assert known[0] == 401
 
 

@@ -4,18 +4,24 @@ import click
 from flask.cli import AppGroup
 
 from wa_app.cli.shared import refusals_in_words, settings, wa
-from wa_app.services import accounts, connections
+from wa_app.models import User
+from wa_app.services import accounts, connections, invitations, people
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.web import links
+from wa_app.web.presentation import USER_LOOKS
 
 users = AppGroup("users", help="People with a login.")
 wa.add_command(users)
+
+role = click.option("--role", type=click.Choice(accounts.ROLES), default="user", show_default=True)
+name = click.option("--name", default="", help="How the pages greet them.")
 
 
 @users.command("create")
 @click.argument("email")
 @click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
-@click.option("--role", type=click.Choice(accounts.ROLES), default="user", show_default=True)
-@click.option("--name", default="", help="How the pages greet them.")
+@role
+@name
 def create_user(email: str, password: str, role: str, name: str) -> None:
     """Create a user with the login EMAIL."""
     with refusals_in_words():
@@ -23,12 +29,44 @@ def create_user(email: str, password: str, role: str, name: str) -> None:
     click.echo(f"Created {user.email} ({user.role}).")
 
 
+@users.command("invite")
+@click.argument("email")
+@role
+@name
+def invite_user(email: str, role: str, name: str) -> None:
+    """Make a link with which EMAIL chooses a password; create them if nobody has this e-mail.
+
+    For somebody there is, role and name stay as they are. The link is printed last."""
+    user = accounts.find(email)
+    with refusals_in_words():
+        if user is None:
+            invitation = invitations.create(COMMAND_LINE, email, links.letter, role=role, name=name)
+        else:
+            invitation = invitations.renew(COMMAND_LINE, user, links.letter)
+    mailed = " It is on its way by mail." if invitation.mailed else ""
+    click.echo(f"For {invitation.user.email}, once, for 7 days.{mailed}")
+    click.echo(links.address(invitation.secret))
+
+
+@users.command("password")
+@click.argument("email")
+@click.option("--password", help="Instead of a random one.")
+def new_password(email: str, password: str | None) -> None:
+    """Give EMAIL a new password; every browser of theirs has to sign in again."""
+    with refusals_in_words():
+        chosen = accounts.set_password(COMMAND_LINE, accounts.find_or_refuse(email), password)
+    click.echo(f"The new password of {email} is set.")
+    if password is None:
+        click.echo(chosen)
+
+
 @users.command("list")
 def list_users() -> None:
     """Everybody with a login."""
     for user in accounts.everyone():
-        state = "" if user.is_active else "  deactivated"
-        click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{state}")
+        state = people.state_of(user)
+        shown = "" if state == "active" else f"  {str(USER_LOOKS[state].word).lower()}"
+        click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{shown}")
 
 
 @users.command("deactivate")
@@ -40,14 +78,36 @@ def deactivate_user(email: str) -> None:
     click.echo(f"Deactivated {email}.")
 
 
+@users.command("activate")
+@click.argument("email")
+def activate_user(email: str) -> None:
+    """Switch EMAIL on again."""
+    with refusals_in_words():
+        accounts.activate(COMMAND_LINE, accounts.find_or_refuse(email))
+    click.echo(f"Activated {email}.")
+
+
 @users.command("delete")
 @click.argument("email")
-@click.confirmation_option(prompt="Delete this user, unlink the numbers, remove the messages?")
-def delete_user(email: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete_user(email: str, yes: bool) -> None:
     """Delete EMAIL: numbers are unlinked, connections and messages removed."""
     with refusals_in_words():
-        connections.remove_user(COMMAND_LINE, accounts.find_or_refuse(email))
+        user = accounts.find_or_refuse(email)
+        if not yes:
+            click.confirm(_what_goes(user), abort=True)
+        connections.remove_user(COMMAND_LINE, user)
     click.echo(f"Deleted {email}.")
+
+
+def _what_goes(user: User) -> str:
+    goes = people.belongings(user)
+    return (
+        f"Connections closed and removed: {goes.connections}; unlinked from a phone: {goes.linked}."
+        f"\nTheir saved logins are backed up, then removed."
+        f"\nMessages deleted: {goes.messages}. Tokens revoked: {goes.tokens}."
+        f"\nThe audit stays. Delete {user.email}?"
+    )
 
 
 @users.command("first-admin", hidden=True)

@@ -1,24 +1,45 @@
 """What a login may look like, and what a token may do."""
 
-from collections.abc import Mapping
+from datetime import timedelta
 
-MIN_PASSWORD = 10
+MIN_PASSWORD, MAX_PASSWORD = 10, 1000
 """Characters."""
 
 MAX_EMAIL = 254  # RFC 5321
+MAX_NAME = 100
+
+MAX_CONNECTIONS = 1000
+"""What an administrator may allow one user."""
+
+INVITATION_LASTS = timedelta(days=7)
 
 
 def is_email(text: str) -> bool:
-    """Enough to catch a slip; only a mail that arrives proves more."""
+    """Enough to catch a slip; only a mail that arrives proves more. Only ASCII, so that no two
+    addresses look the same, and no sign that would make it two addresses in a mail's header."""
     name, at, host = text.partition("@")
-    odd = len(text) > MAX_EMAIL or "@" in host or any(sign.isspace() for sign in text)
-    return bool(name and at and host) and not odd
+    plain = text.isascii() and text.isprintable() and not set(text) & set(' ,;:<>()[]\\"')
+    return bool(name and at and host) and "@" not in host and plain and len(text) <= MAX_EMAIL
 
 
-SCOPES: Mapping[str, str] = {
-    "read": "see connections, messages and history",
-    "send": "send messages",
-    "manage": "connect, disconnect and change settings",
-    "admin": "everything an administrator may",
-}
+def as_name(text: str) -> str | None:
+    """How somebody is called, on one line; None for what cannot be a name."""
+    name = " ".join(text.split())
+    return name if len(name) <= MAX_NAME and name.isprintable() else None
+
+
+SCOPES = ("read", "send", "manage", "admin")
 """What a token may be allowed. None includes another."""
+
+MAX_TOKENS = 50
+"""Tokens a user may have at a time."""
+
+MAX_DAYS = 3650
+"""How long a token with an end may live."""
+
+
+def as_scopes(words: list[str]) -> str | None:
+    """The scopes in their own order with a blank between, as a token keeps them; None for none
+    or an unknown one."""
+    known = [scope for scope in SCOPES if scope in words]
+    return " ".join(known) if known and set(words) <= set(SCOPES) else None

@@ -1,20 +1,33 @@
 """Users: who they are and how they prove it."""
 
 import secrets
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from limits import RateLimitItemPerMinute
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from wa_app.domain.accounts import MIN_PASSWORD, is_email
-from wa_app.domain.errors import EmailTaken, UserNotFound, WrongInput
-from wa_app.extensions import db
+from wa_app.domain.accounts import (
+    MAX_CONNECTIONS,
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    as_name,
+    is_email,
+)
+from wa_app.domain.errors import EmailTaken, TooOften, UserNotFound, WrongInput, WrongPassword
+from wa_app.extensions import db, limiter
 from wa_app.models import User
-from wa_app.services import audit
+from wa_app.services import administrators, audit, connections
 from wa_app.services.audit import Actor
 
 ROLES = ("user", "admin")
+
+GUESSES = RateLimitItemPerMinute(10, 15)
+"""So often may somebody who holds another's browser try to guess their password."""
 
 _hasher = PasswordHasher()
 # What an unknown e-mail is checked against, so that it takes as long as a wrong password.
@@ -24,11 +37,16 @@ _nobody = _hasher.hash(secrets.token_hex(16))
 def sign_in(email: str, password: str) -> User | None:
     """The user with this e-mail and password, or None, after the same time either way."""
     user = find(email)
+    return user if _knows(user, password) and user and user.is_active else None
+
+
+def _knows(user: User | None, password: str) -> bool:
+    """Somebody who has not chosen a password yet knows none."""
+    known = user.password_hash if user else ""
     try:
-        _hasher.verify(user.password_hash if user else _nobody, password)
+        return _hasher.verify(known or _nobody, password) and bool(known)
     except (VerificationError, InvalidHashError):
-        return None
-    return user if user and user.is_active else None
+        return False
 
 
 def find(email: str) -> User | None:
@@ -46,29 +64,47 @@ def find_or_refuse(email: str) -> User:
     return user
 
 
-def create(actor: Actor, email: str, password: str, *, role: str = "user", name: str = "") -> User:
-    """Raises `WrongInput` or `EmailTaken`."""
-    email = email.strip().lower()
-    if not is_email(email):
-        raise WrongInput("email", "not_an_email")
-    if len(password) < MIN_PASSWORD:
-        raise WrongInput("password", "too_short")
-    if role not in ROLES:
-        raise WrongInput("role", "unknown_role")
-    user = User(email=email, name=name, role=role, password_hash=_hasher.hash(password))
-    db.session.add(user)
-    audit.record(actor, "user.create", email)
-    try:
-        db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        raise EmailTaken from None
+def by_id(user_id: int) -> User:
+    """Raises `UserNotFound`, for somebody deleted too."""
+    user = db.session.get(User, user_id)
+    if user is None or user.deleted_at is not None:
+        raise UserNotFound
     return user
 
 
 def everyone() -> list[User]:
     known = select(User).where(User.deleted_at.is_(None)).order_by(User.email)
     return list(db.session.scalars(known))
+
+
+# ---- the beginning
+
+
+def create(actor: Actor, email: str, password: str, *, role: str = "user", name: str = "") -> User:
+    """Raises `WrongInput` or `EmailTaken`."""
+    user = add(email, role=role, name=name)
+    user.password_hash = hashed(password)
+    audit.record(actor, "user.create", user.email)
+    save_new()
+    return user
+
+
+def add(email: str, *, role: str, name: str) -> User:
+    """A user without a password, in the transaction under way; `save_new` ends it."""
+    email = email.strip().lower()
+    if not is_email(email):
+        raise WrongInput("email", "not_an_email")
+    user = User(email=email, name=_name(name), role=_role(role), password_hash="")
+    db.session.add(user)
+    return user
+
+
+def save_new() -> None:
+    try:
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+        raise EmailTaken from None
 
 
 def create_first_admin(email: str, password: str) -> str | None:
@@ -80,13 +116,121 @@ def create_first_admin(email: str, password: str) -> str | None:
     return password
 
 
-def set_locale(user: User, locale: str) -> None:
-    user.locale = locale
+# ---- passwords
+
+
+def hashed(password: str) -> str:
+    """Raises `WrongInput`."""
+    if len(password) < MIN_PASSWORD:
+        raise WrongInput("password", "too_short")
+    if len(password) > MAX_PASSWORD:
+        raise WrongInput("password", "too_long")
+    return _hasher.hash(password)
+
+
+def set_password(actor: Actor, user: User, password: str | None) -> str:
+    """For somebody else: their new password; None stands for a random one."""
+    chosen = password if password is not None else secrets.token_urlsafe(12)
+    _write_password(actor, user, chosen, "set for them")
+    return chosen
+
+
+def change_password(actor: Actor, user: User, old: str, new: str) -> None:
+    """By themselves. Raises `WrongPassword`, `WrongInput` or `TooOften`."""
+    if not limiter.limiter.hit(GUESSES, "password", str(user.id)):
+        raise TooOften(timedelta(minutes=15))
+    if not _knows(user, old):
+        raise WrongPassword
+    _write_password(actor, user, new, "changed by themselves")
+
+
+def _write_password(actor: Actor, user: User, password: str, outcome: str) -> None:
+    """Every browser and every link from before ends with it."""
+    user.password_hash = hashed(password)
+    user.session_key = new_session_key()
+    user.invite_hash = user.invite_expires_at = None
+    audit.record(actor, "user.password", user.email, outcome)
     db.session.commit()
 
 
+def new_session_key() -> str:
+    return secrets.token_hex(16)
+
+
+# ---- changes
+
+
+def _name(text: str) -> str:
+    name = as_name(text)
+    if name is None:
+        raise WrongInput("name", "not_a_name")
+    return name
+
+
+def _role(word: str) -> str:
+    if word not in ROLES:
+        raise WrongInput("role", "unknown_role")
+    return word
+
+
+def _limit(count: int | None) -> int | None:
+    if count is not None and not 0 <= count <= MAX_CONNECTIONS:
+        raise WrongInput("maxConnections", "not_a_number")
+    return count
+
+
+CHANGEABLE: Mapping[str, Callable[[Any], Any]] = {
+    "name": _name,
+    "role": _role,
+    "max_connections": _limit,
+    "active": bool,
+}
+"""What an administrator may change of a user, and what makes sense there."""
+
+
+def change(actor: Actor, user: User, **wanted: Any) -> None:
+    """Change what is named, all or nothing. Raises `WrongInput` or `LastAdmin`."""
+    checked = {field: CHANGEABLE[field](value) for field, value in wanted.items()}
+    if checked.get("role", "admin") != "admin" or not checked.get("active", True):
+        administrators.refuse_last(user)
+    changes = {
+        field: (getattr(user, field), value)
+        for field, value in checked.items()
+        if getattr(user, field) != value
+    }
+    for field, (_old, value) in changes.items():
+        setattr(user, field, value)
+    if changes.pop("active", None):
+        audit.record(actor, f"user.{'activate' if user.active else 'deactivate'}", user.email)
+    if changes:
+        audit.record(actor, "user.change", user.email, _told(changes))
+    db.session.commit()
+    for connection in connections.of_user(user):
+        connections.wake(connection.id)  # they may be allowed, or forbidden, from now on
+
+
+def activate(actor: Actor, user: User) -> None:
+    change(actor, user, active=True)
+
+
 def deactivate(actor: Actor, user: User) -> None:
-    """The owner closes their sockets at its next look."""
-    user.active = False
-    audit.record(actor, "user.deactivate", user.email)
+    """The owner closes their sockets at its next look. Raises `LastAdmin`."""
+    change(actor, user, active=False)
+
+
+def _told(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """`role: user → admin, max connections: none → 3`"""
+    parts = (
+        f"{field.replace('_', ' ')}: {_word(old)} → {_word(new)}"
+        for field, (old, new) in changes.items()
+    )
+    return ", ".join(parts)
+
+
+def _word(value: str | int | None) -> str:
+    return "none" if value in (None, "") else str(value)[:40]
+
+
+def set_locale(user: User, locale: str) -> None:
+    user.locale = locale
     db.session.commit()

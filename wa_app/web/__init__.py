@@ -2,19 +2,41 @@
 
 from flask import Flask
 
-from wa_app.web import access, auth, codes, errors, headers, health, history, home, live, practice
+from wa_app.web import (
+    access,
+    account,
+    auth,
+    codes,
+    errors,
+    headers,
+    health,
+    history,
+    home,
+    invitations,
+    live,
+    practice,
+)
+from wa_app.web.admin import alerts as admin_alerts
 from wa_app.web.admin import audit as admin_audit
 from wa_app.web.admin import backups as admin_backups
 from wa_app.web.admin import diagnostics as admin_diagnostics
+from wa_app.web.admin import live as admin_live
 from wa_app.web.admin import maintenance as admin_maintenance
 from wa_app.web.admin import overview as admin_overview
 from wa_app.web.admin import users as admin_users
 from wa_app.web.api import messages, sessions
 from wa_app.web.api import practice as api_practice
+from wa_app.web.api.admin import alerts as api_admin_alerts
+from wa_app.web.api.admin import audit as api_admin_audit
+from wa_app.web.api.admin import backups as api_admin_backups
 from wa_app.web.api.admin import connections as api_admin_connections
+from wa_app.web.api.admin import operations as api_admin_operations
+from wa_app.web.api.admin import users as api_admin_users
 
 BLUEPRINTS = (
     auth.bp,
+    invitations.bp,
+    account.bp,
     home.bp,
     live.bp,
     practice.bp,
@@ -25,12 +47,19 @@ BLUEPRINTS = (
     messages.bp,
     api_practice.bp,
     admin_overview.bp,
+    admin_alerts.bp,
     admin_maintenance.bp,
     admin_users.bp,
     admin_backups.bp,
     admin_audit.bp,
+    admin_live.bp,
     admin_diagnostics.bp,
     api_admin_connections.bp,
+    api_admin_operations.bp,
+    api_admin_audit.bp,
+    api_admin_backups.bp,
+    api_admin_users.bp,
+    api_admin_alerts.bp,
 )
 
 

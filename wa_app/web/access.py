@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -9,13 +10,15 @@ from flask import current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from wa_app.config import Settings
 from wa_app.domain.errors import ConnectionNotFound, UserNotFound, WrongInput
 from wa_app.domain.states import Channel
-from wa_app.extensions import csrf, db
-from wa_app.models import Connection, User
-from wa_app.services import connections
+from wa_app.extensions import csrf, db, login_manager
+from wa_app.models import Connection, Token, User
+from wa_app.services import connections, tokens
 from wa_app.services.audit import Actor
-from wa_app.web.errors import Deactivated, Forbidden, Unauthorized, wants_json
+from wa_app.web.errors import Deactivated, Forbidden, ScopeMissing, Unauthorized, wants_json
+from wa_app.web.times import now
 
 OPEN = frozenset(
     {
@@ -23,11 +26,24 @@ OPEN = frozenset(
         "bootstrap.static",
         "auth.sign_in",
         "auth.language",
+        "invitations.form",
+        "invitations.accept",
         "health.healthz",
         "health.readyz",
     }
 )
 """The endpoints that need no login. Whatever is not named here does."""
+
+SCOPE_OF_READING = "read"
+SCOPE_OF_PATHS: Mapping[str, str] = {
+    "/api/admin/": "admin",
+    "/api/whatsapp/messages": "send",
+    "/api/practice/messages": "send",
+    "/api/whatsapp/": "manage",
+    "/api/practice/": "manage",
+}
+"""The scope a token needs on a route: that of the first beginning that fits. Whatever only reads
+needs `read` instead, except for administrators' routes. No row: no token gets there."""
 
 _CONNECTION_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 
@@ -47,6 +63,47 @@ def load_user(cookie: str) -> User | None:
     return user
 
 
+def scope_of(method: str, path: str) -> str | None:
+    """The one scope that a token needs for this."""
+    scope = next((its for start, its in SCOPE_OF_PATHS.items() if path.startswith(start)), None)
+    reads = method in {"GET", "HEAD", "OPTIONS"}
+    return SCOPE_OF_READING if reads and scope in {"send", "manage"} else scope
+
+
+def _token_sent() -> str | None:
+    """The token in the header of a program's request; pages take none."""
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    is_token = request.path.startswith("/api/") and kind.lower() == "bearer"
+    return secret.strip() if is_token else None
+
+
+def _let_token_in(secret: str) -> None:
+    """The request is the token's user's, whatever cookies came with it."""
+    login_as(None)
+    token = tokens.by_secret(secret, now(), request.remote_addr)
+    if token is None:
+        raise Unauthorized
+    login_as(token.user)
+    g.token = token
+    if not token.user.is_active:
+        raise Deactivated
+    if request.url_rule is not None:
+        _require_scope(scope_of(request.method, request.url_rule.rule))
+
+
+def login_as(user: User | None) -> None:
+    """For this request only. Where Flask-Login keeps whom it has found for a request, so that it
+    does not look at cookies any more."""
+    login_manager._update_request_context_with_user(user)
+
+
+def _require_scope(scope: str | None) -> None:
+    """Of the token, if the request came with one."""
+    token: Token | None = g.get("token")
+    if token is not None and scope not in token.scopes.split():
+        raise ScopeMissing(scope)
+
+
 def unauthorized() -> ResponseReturnValue:
     """The answer to somebody who may not come in."""
     if g.get("user_is_gone"):
@@ -63,13 +120,22 @@ def decide_who_calls() -> ResponseReturnValue | None:
     """Before every request: who is it, then whether the request is really theirs (CSRF)."""
     unknown_page = request.endpoint is None and not request.path.startswith("/api/")
     if request.endpoint not in OPEN and not unknown_page:
+        secret = _token_sent()
+        if secret is not None:
+            _let_token_in(secret)
         if not current_user.is_authenticated:
             return unauthorized()
         g.locale = current_user.locale
     if request.endpoint is not None:
         request.get_data()  # kept, so that looking for a token in a form leaves the JSON readable
-        csrf.protect()
+        if not by_token():  # a browser sends cookies by itself, but never this header
+            csrf.protect()
     return None
+
+
+def by_token() -> bool:
+    """Whether a program calls, and no browser."""
+    return "token" in g
 
 
 def me() -> User:
@@ -78,12 +144,14 @@ def me() -> User:
 
 
 def actor() -> Actor:
-    return Actor(me().email, request.remote_addr)
+    name = f"{me().email} (token {g.token.prefix})" if by_token() else me().email
+    return Actor(name, request.remote_addr)
 
 
 def require_admin() -> None:
     if not me().is_admin:
         raise Forbidden
+    _require_scope("admin")
 
 
 def own_connection_or_404(connection_id: str) -> Connection:
@@ -108,8 +176,13 @@ def chosen_connection(user: User, channel: Channel | None = None) -> Connection 
     return min(known, key=lambda one: one.channel is not Channel.WHATSAPP, default=None)
 
 
+def settings() -> Settings:
+    found: Settings = current_app.config["SETTINGS"]
+    return found
+
+
 def practice_offered() -> bool:
-    return bool(current_app.config["SETTINGS"].practice_phone)
+    return settings().practice_phone
 
 
 def refuse_hidden(channel: Channel | None) -> None:

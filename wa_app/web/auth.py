@@ -6,6 +6,7 @@ from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_required, login_user, logout_user
 
 from wa_app.extensions import limiter
+from wa_app.models import User
 from wa_app.services import accounts
 from wa_app.web import errors
 from wa_app.web.access import me, safe_next
@@ -51,13 +52,18 @@ def _sign_in() -> ResponseReturnValue:
             return errors.answer("wrong_login")
         page = render_template("sign_in.html", next=wanted, email=_email(), wrong=True)
         return page, 401
+    enter(user)
+    return redirect(wanted or url_for("home.home"))
+
+
+def enter(user: User) -> None:
+    """Make this browser theirs."""
     chosen = session.get("locale")
     session.clear()  # nothing of what an earlier visitor of this browser left is carried over
     if chosen:
         session["locale"] = chosen
     session.permanent = True
     login_user(user)
-    return redirect(wanted or url_for("home.home"))
 
 
 @bp.post("/logout")

@@ -130,6 +130,7 @@ PROBLEMS: Mapping[str, str] = {
     "other_channel": _("The connection named is on another channel."),
     "unknown_fault": _("There is no fault with this name."),
     "unknown_role": _("There is no role with this name."),
+    "unknown_state": _("There is no state with this name."),
     "unknown_scope": _("There is no scope with this name."),
     "not_an_admin": _("Only administrators can have a token with the scope admin."),
     "not_a_name": _("This name is too long, or has signs that cannot be shown."),

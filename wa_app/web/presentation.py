@@ -73,6 +73,12 @@ STATUS_LOOKS: Mapping[Status, Look] = {
     Status.CONNECTED: Look(_("Connected"), "connected", "check"),
 }
 
+USER_LOOKS: Mapping[str, Look] = {
+    "active": Look(_("Active"), "connected", "check"),
+    "invited": Look(_("Invited"), "progress", "clock"),
+    "deactivated": Look(_("Deactivated"), "off", "off"),
+}
+
 HOLD_LOOKS: Mapping[Hold, Look] = {
     Hold.CONFLICT: Look(_("Used elsewhere"), "held", "devices"),
     Hold.LOGGED_OUT: Look(_("Unlinked"), "held", "unlink"),

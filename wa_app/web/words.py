@@ -170,3 +170,15 @@ FAIL_CAUSES: Mapping[FailCause, str] = {
     FailCause.TOO_LATE: _("The answer would have come too late."),
     FailCause.REFUSED: _("WhatsApp refused it."),
 }
+
+# ---- users and tokens
+
+ROLES: Mapping[str, str] = {"user": _("User"), "admin": _("Administrator")}
+
+SCOPES: Mapping[str, str] = {
+    "read": _("See connections, messages and history"),
+    "send": _("Send messages"),
+    "manage": _("Connect, disconnect and change settings"),
+    "admin": _("Everything an administrator may"),
+}
+"""What a token may be allowed to do."""

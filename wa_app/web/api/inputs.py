@@ -28,6 +28,11 @@ def body(**fields: type) -> dict[str, Any]:
     }
 
 
+def is_null(name: str) -> bool:
+    """Whether the body names the field to say that there is to be none."""
+    return name in (sent := _object()) and sent[name] is None
+
+
 def required(sent: Mapping[str, Any], name: str) -> Any:
     if name not in sent:
         raise WrongInput(name, "required")
@@ -51,9 +56,13 @@ def seconds(name: str, *, default: float, most: float) -> float:
 def whole(name: str, *, default: int | None, most: int) -> int | None:
     """A whole number from 1 in the query."""
     text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal()) or len(text) > 18 or not 1 <= int(text) <= most:
+    return default if text is None else number(name, text, least=1, most=most)
+
+
+def number(name: str, text: str, *, least: int, most: int) -> int:
+    """A whole number that somebody wrote."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= 18
+    if not digits or not least <= int(text) <= most:
         raise WrongInput(name, "not_a_number")
     return int(text)
 
@@ -95,4 +104,10 @@ def _channel(name: str, value: Any) -> Enum:
         raise WrongInput(name, "unknown_channel") from None
 
 
-PARSERS: Mapping[type, _Parser] = {bool: _truth, str: text, Channel: _channel}
+def _whole(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 2**31:
+        raise WrongInput(name, "not_a_number")
+    return value
+
+
+PARSERS: Mapping[type, _Parser] = {bool: _truth, str: text, int: _whole, Channel: _channel}

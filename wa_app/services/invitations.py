@@ -1,0 +1,104 @@
+"""One-time links with which a user sets their password.
+
+Whoever has the link is the user, so it is kept as a hash, lives a week, and works once.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, select, update
+
+from wa_app.domain.accounts import INVITATION_LASTS
+from wa_app.domain.errors import InvitationNotFound, UserInactive
+from wa_app.extensions import db
+from wa_app.models import User, utc_now
+from wa_app.services import accounts, audit, mails
+from wa_app.services.audit import Actor
+
+Write = Callable[[User, str], tuple[str, str]]
+"""Subject and text of the mail that brings somebody this secret."""
+
+
+@dataclass(frozen=True)
+class Invitation:
+    user: User
+    secret: str
+    mailed: bool
+
+
+def create(
+    actor: Actor, email: str, write: Write, *, role: str = "user", name: str = ""
+) -> Invitation:
+    """A new user without a password, and their link. Raises `WrongInput` or `EmailTaken`."""
+    user = accounts.add(email, role=role, name=name)
+    audit.record(actor, "user.create", user.email)
+    invitation = _invite(actor, user, write)
+    accounts.save_new()
+    return invitation
+
+
+def renew(actor: Actor, user: User, write: Write) -> Invitation:
+    """A new link for somebody there is; the one before ends. Their password, if they have one,
+    stays until the link is used. Raises `UserInactive`."""
+    if not user.active:
+        raise UserInactive
+    invitation = _invite(actor, user, write)
+    db.session.commit()
+    return invitation
+
+
+def _invite(actor: Actor, user: User, write: Write) -> Invitation:
+    secret = secrets.token_urlsafe(32)
+    user.invite_hash = _hash(secret)
+    user.invite_expires_at = utc_now() + INVITATION_LASTS
+    audit.record(actor, "user.invite", user.email)
+    return Invitation(user, secret, mails.queue(user.email, *write(user, secret)))
+
+
+def find(secret: str, now: datetime) -> User:
+    """Whose link this is. Raises `InvitationNotFound`."""
+    user: User | None = db.session.scalar(select(User).where(_open(secret, now)))
+    if user is None:
+        raise InvitationNotFound
+    return user
+
+
+def accept(secret: str, password: str, now: datetime, address: str | None) -> User:
+    """The user, with the password they chose. Raises `WrongInput` or `InvitationNotFound`."""
+    find(secret, now)  # before the costly hash
+    # One statement finds and uses it up: of two tabs only one can.
+    used = (
+        update(User)
+        .where(_open(secret, now))
+        .values(
+            password_hash=accounts.hashed(password),
+            session_key=accounts.new_session_key(),
+            invite_hash=None,
+            invite_expires_at=None,
+        )
+        .returning(User.id)
+    )
+    user_id = db.session.scalar(used, execution_options={"synchronize_session": False})
+    if user_id is None:
+        db.session.rollback()
+        raise InvitationNotFound
+    user = db.session.get_one(User, user_id, populate_existing=True)
+    audit.record(Actor(user.email, address), "user.password", user.email, "set with a link")
+    db.session.commit()
+    return user
+
+
+def _open(secret: str, now: datetime) -> ColumnElement[bool]:
+    return and_(
+        User.invite_hash == _hash(secret),
+        User.invite_expires_at > now,
+        User.active,
+        User.deleted_at.is_(None),
+    )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
