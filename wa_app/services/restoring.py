@@ -1,9 +1,12 @@
 """Backups as operations of the owner: made, verified, and put back in place."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
+from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.errors import (
     BackupDamaged,
@@ -49,7 +52,7 @@ def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep
         linked = linked.where(Connection.id == only)
     for connection in db.session.scalars(linked.order_by(Connection.created_at)):
         label = connections.label(connection)
-        yield OperationStep(what="back_up", target=connection.id, label=label)
+        yield OperationStep(what="backup", target=connection.id, label=label)
 
 
 def plan_verifying(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
@@ -62,12 +65,11 @@ def plan_restoring(tools: Tools, operation: Operation) -> Iterator[OperationStep
 
 def _step(what: str, tools: Tools, operation: Operation) -> OperationStep:
     backup = backups.find(tools.settings, (operation.parameters or {})["backup"])
-    return OperationStep(what=what, target=backup.id, label=label(backup))
-
-
-def label(backup: Backup) -> str:
-    """Whose it is, if they are still there."""
     connection = db.session.get(Connection, backup.connection_id)
+    return OperationStep(what=what, target=backup.id, label=_label(connection))
+
+
+def _label(connection: Connection | None) -> str:
     return connections.label(connection) if connection is not None else ""
 
 
@@ -97,7 +99,7 @@ def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
     session = _read(tools, backup)
     connection = db.session.get(Connection, backup.connection_id)
     if connection is None or connection.deleted_at is not None:
-        raise ConnectionNotFound
+        raise ConnectionNotFound  # what the plan was made for is gone
     gateway = tools.gateways[connection.channel]
 
     def verdict(wanted: Wanted, observed: Observed) -> Observed:
@@ -127,16 +129,54 @@ PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {
 }
 
 ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool]] = {
-    "back_up": back_up,
+    "backup": back_up,
     "verify": verify,
     "restore": restore,
 }
 
 
-# ---- the answer
+# ---- for people
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A backup; whose it is, if they are still there; why it cannot be restored now, if so."""
+
+    backup: Backup
+    label: str
+    obstacle: Refused | None
+
+
+def everything(settings: Settings) -> list[Listed]:
+    """The newest first."""
+    found = backups.list_all(settings)
+    known = (
+        select(Connection)
+        .options(joinedload(Connection.user))
+        .where(Connection.id.in_({backup.connection_id for backup in found}))
+    )
+    rows = {connection.id: connection for connection in db.session.scalars(known)}
+    return [_listed(backup, rows.get(backup.connection_id)) for backup in found]
+
+
+def one(settings: Settings, backup_id: str) -> Listed:
+    """Raises `BackupNotFound`."""
+    backup = backups.find(settings, backup_id)
+    return _listed(backup, db.session.get(Connection, backup.connection_id))
+
+
+def _listed(backup: Backup, connection: Connection | None) -> Listed:
+    return Listed(backup, _label(connection), _obstacle(connection))
+
+
+def _obstacle(connection: Connection | None) -> Refused | None:
+    if connection is None or connection.deleted_at is not None:
+        return ConnectionNotFound()
+    restorable = may_be_restored(connection.wanted, connection.observed)
+    return None if restorable else DisconnectFirst()
 
 
 def refused(operation: Operation) -> Refused | None:
     """Why nothing was done, if it was refused."""
-    words = [step.detail for step in operation.steps if step.detail in REFUSALS]
-    return REFUSALS[words[0]]() if words and words[0] else None
+    words = {step.detail for step in operation.steps}
+    return next((kind() for word, kind in REFUSALS.items() if word in words), None)

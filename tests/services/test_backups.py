@@ -1,0 +1,281 @@
+"""Backups as files, and as operations carried out on a real row and a real session folder."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.conftest import make_app
+from tests.services.world import ANA, HandScheduler
+from wa_app.config import Settings
+from wa_app.domain import errors
+from wa_app.domain.connection import Observed
+from wa_app.domain.errors import BackupNotFound, Refused
+from wa_app.domain.states import Channel, Hold, Status
+from wa_app.extensions import db
+from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.models import Audit, Connection, Operation, User
+from wa_app.services import backups, connections, operations, restoring
+from wa_app.services.manager import Manager
+from wa_app.services.tools import Tools
+
+KEY = "the key of these tests"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def image(jid: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE whatsmeow_device (jid TEXT PRIMARY KEY)")
+        database.execute("INSERT INTO whatsmeow_device VALUES (?)", (jid,))
+        database.commit()
+        return database.serialize()
+
+
+# ---- files
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, backup_key=KEY)
+
+
+def save(settings: Settings, content: bytes, at: datetime = NOON) -> str:
+    """The id of a new backup of Ana's."""
+    path = backups.save(settings.data_dir, settings.backup_key, "ana", content, at)
+    return f"ana.{path.stem}"
+
+
+def test_a_backup_is_found_by_its_id_and_reads_as_it_was(settings: Settings) -> None:
+    [id] = {save(settings, b"the session")}
+    [backup] = backups.list_all(settings)
+    assert (backup.id, backup.at, backup.connection_id) == (id, NOON, "ana")
+    assert backups.find(settings, id) == backup
+    assert backups.read(settings, backup) == b"the session"
+    assert b"the session" not in backup.path.read_bytes()
+
+
+def test_the_last_five_are_kept_newest_first_and_the_one_to_spare(settings: Settings) -> None:
+    times = [NOON + timedelta(hours=hour) for hour in range(7)]
+    oldest = backups.find(settings, save(settings, b"x", times[0]))
+    for at in times[1:]:
+        backups.save(settings.data_dir, KEY, "ana", b"x", at, spare=oldest)
+    found = [backup.at for backup in backups.list_all(settings)]
+    assert found == [*reversed(times[2:]), times[0]]
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "", ".", "ana", "ana.20260301T120000000001", "bruno.20260301T120000000000",
+        "../ana.20260301T120000000000", "ana/../ana.20260301T120000000000",
+        "ana.20260301T120000000000/", "ana.20260301T120000000000\n", "ana.20269901T120000000000",
+        "ana.٢0260301T120000000000",
+    ],
+)  # fmt: skip
+def test_whatever_is_no_backups_id_finds_nothing(settings: Settings, id: str) -> None:
+    save(settings, b"x")
+    with pytest.raises(BackupNotFound):
+        backups.find(settings, id)
+
+
+def test_strange_files_are_not_listed(settings: Settings) -> None:
+    save(settings, b"x")
+    (settings.data_dir / "backups" / "ana" / "notes.session").touch()
+    assert len(backups.list_all(settings)) == 1
+
+
+def test_where_the_key_lies(settings: Settings) -> None:
+    assert not backups.key_lies_beside(settings)
+    assert backups.key_lies_beside(replace(settings, backup_key=""))
+
+
+def cut(path: Path, _: Settings) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def foreign(path: Path, _: Settings) -> None:
+    path.write_bytes(b"a holiday picture")
+
+
+def other_key(path: Path, settings: Settings) -> None:
+    sealer = backups.sealer_of(replace(settings, backup_key="the key of another machine"))
+    path.write_bytes(sealer.seal(image("ana:1"), path.parent.name))
+
+
+def of_somebody_else(path: Path, settings: Settings) -> None:
+    path.write_bytes(backups.sealer_of(settings).seal(image("ana:1"), "somebody-else"))
+
+
+def no_session(path: Path, settings: Settings) -> None:
+    path.write_bytes(backups.sealer_of(settings).seal(b"no database", path.parent.name))
+
+
+SPOILERS = [
+    (cut, errors.BackupDamaged),
+    (foreign, errors.BackupForeign),
+    (other_key, errors.BackupWrongKey),
+    (of_somebody_else, errors.BackupDamaged),
+]
+Spoil = Callable[[Path, Settings], None]
+
+
+@pytest.mark.parametrize(("spoil", "refusal"), SPOILERS)
+def test_a_backup_that_cannot_be_read_says_why(
+    settings: Settings, spoil: Spoil, refusal: type[Refused]
+) -> None:
+    backup = backups.find(settings, save(settings, image("ana:1")))
+    spoil(backup.path, settings)
+    with pytest.raises(refusal):
+        backups.read(settings, backup)
+
+
+# ---- operations
+
+
+class Shop:
+    """Ana's number with a linked session file, and an owner to carry operations out."""
+
+    def __init__(self, app: Flask, pool: ThreadPoolExecutor) -> None:
+        self.app, self.settings = app, app.config["SETTINGS"]
+        self.now = NOON
+        self.gateway = WhatsAppGateway(
+            self.settings.sessions_dir,
+            self.settings.data_dir / "quarantine",
+            backups.sealer_of(self.settings),
+        )
+        gateways = {Channel.WHATSAPP: self.gateway}
+        manager = Manager(
+            app, self.settings, gateways, HandScheduler(), pool,  # type: ignore[arg-type]
+            clock=lambda: self.now, dice=lambda: 0.0, on_message=lambda: None,
+        )  # fmt: skip
+        self.tools = Tools(self.settings, manager, gateways, lambda: self.now)
+        self.ana = User(email="ana@example.org", password_hash="")
+        db.session.add(self.ana)
+        self.id = connections.create(ANA, self.ana, Channel.WHATSAPP).id
+        self.link("ana:1")
+
+    def link(self, jid: str) -> None:
+        self.gateway.restore(self.id, image(jid))
+        self.observe(has_credentials=True)
+
+    def observe(self, **seen: object) -> None:
+        self.row.observed = replace(self.row.observed, **seen)  # type: ignore[arg-type]
+        db.session.commit()
+
+    @property
+    def row(self) -> Connection:
+        return db.session.get_one(Connection, self.id, populate_existing=True)
+
+    def do(self, kind: str, **parameters: str) -> Operation:
+        self.now += timedelta(minutes=1)
+        asked = operations.ask(ANA, kind, parameters)
+        operations.carry_out(self.app, self.tools)
+        return operations.wait_for(asked.id, 0)
+
+    def backup(self) -> backups.Backup:
+        operation = self.do("backup.create")
+        assert [step.outcome for step in operation.steps] == ["done"]
+        return backups.list_all(self.settings)[0]
+
+    def everything(self) -> tuple[Observed, dict[Path, bytes]]:
+        folder = self.settings.sessions_dir / self.id
+        return self.row.observed, {path: path.read_bytes() for path in folder.glob("session*")}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    app = make_app(tmp_path / "data", BACKUP_KEY=KEY)
+    with app.app_context(), ThreadPoolExecutor(2) as pool:
+        yield Shop(app, pool)
+        db.engine.dispose()
+
+
+def test_every_linked_number_is_backed_up_and_no_other(shop: Shop) -> None:
+    db.session.add(Connection(user_id=shop.ana.id, channel=Channel.WHATSAPP))
+    db.session.commit()
+    backup = shop.backup()
+    assert (backup.connection_id, backup.at) == (shop.id, shop.now)
+    assert backups.read(shop.settings, backup) == image("ana:1")
+    assert shop.do("backup.create", connection="nobody").steps == []
+
+
+def test_a_whole_backup_is_called_that_even_when_its_connection_is_gone(shop: Shop) -> None:
+    backup = shop.backup()
+    db.session.delete(shop.row)
+    db.session.commit()
+    operation = shop.do("backup.verify", backup=backup.id)
+    assert [step.outcome for step in operation.steps] == ["done"]
+    assert isinstance(restoring.one(shop.settings, backup.id).obstacle, errors.ConnectionNotFound)
+    gone = shop.do("backup.restore", backup=backup.id)
+    assert isinstance(restoring.refused(gone), errors.ConnectionNotFound)
+
+
+def test_a_restored_session_is_at_rest_and_linked(shop: Shop) -> None:
+    backup = shop.backup()
+    shop.gateway.remove(shop.id)
+    shop.observe(has_credentials=False, hold=Hold.LOGGED_OUT, attempt=3)
+    operation = shop.do("backup.restore", backup=backup.id)
+    assert restoring.refused(operation) is None
+    assert [(step.what, step.outcome) for step in operation.steps] == [("restore", "done")]
+    row = shop.row
+    assert (row.status, row.hold, row.has_credentials) == (Status.DISCONNECTED, None, True)
+    assert (row.attempt, row.enabled, row.status_since) == (0, False, shop.now)
+    assert shop.gateway.export(shop.id) == image("ana:1")
+    audited = db.session.query(Audit).filter_by(action="backup.restore").all()
+    assert [(line.target, line.outcome) for line in audited] == [
+        (backup.id, "asked"), (backup.id, "1 done"),
+    ]  # fmt: skip
+
+
+def test_what_was_there_is_backed_up_first_and_the_restored_one_stays(shop: Shop) -> None:
+    oldest = shop.backup()
+    for _ in range(backups.KEPT - 1):
+        shop.backup()
+    shop.link("ana:2")
+    shop.do("backup.restore", backup=oldest.id)
+    assert shop.gateway.export(shop.id) == image("ana:1")
+    newest, *others = backups.list_all(shop.settings)
+    assert backups.read(shop.settings, newest) == image("ana:2")
+    assert oldest in others
+
+
+@pytest.mark.parametrize(
+    ("spoil", "refusal"), [*SPOILERS, (no_session, errors.BackupHoldsNoSession)]
+)
+def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
+    shop: Shop, spoil: Spoil, refusal: type[Refused]
+) -> None:
+    backup = shop.backup()
+    spoil(backup.path, shop.settings)
+    before, copies = shop.everything(), backups.list_all(shop.settings)
+    for kind in ("backup.verify", "backup.restore"):
+        assert type(restoring.refused(shop.do(kind, backup=backup.id))) is refusal
+    assert shop.everything() == before
+    assert backups.list_all(shop.settings) == copies
+
+
+@pytest.mark.parametrize("hold", [None, Hold.LOGGED_OUT])
+def test_what_is_wanted_up_must_be_disconnected_first(shop: Shop, hold: Hold | None) -> None:
+    """On a hold too: with the hold gone the monitor would reconnect by itself."""
+    backup = shop.backup()
+    shop.row.enabled = True
+    shop.observe(hold=hold)
+    before, copies = shop.everything(), backups.list_all(shop.settings)
+    assert isinstance(restoring.one(shop.settings, backup.id).obstacle, errors.DisconnectFirst)
+    operation = shop.do("backup.restore", backup=backup.id)
+    assert isinstance(restoring.refused(operation), errors.DisconnectFirst)
+    assert shop.everything()[1] == before[1]
+    assert shop.row.hold is hold
+    assert backups.list_all(shop.settings) == copies
+
+
+def test_a_backup_that_went_meanwhile_is_refused(shop: Shop) -> None:
+    id = shop.backup().id
+    backups.find(shop.settings, id).path.unlink()
+    assert isinstance(restoring.refused(shop.do("backup.restore", backup=id)), BackupNotFound)
