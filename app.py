@@ -1,6 +1,7 @@
 """`create_app()`: the only place that joins the parts. It starts nothing."""
 
 import sqlite3
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -10,13 +11,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from wa_app import cli, config, logs, web
 from wa_app.domain.states import Channel
 from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager, migrate
+from wa_app.gateways import mail
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import utc_now
+from wa_app.services.alerts import Alerts
 from wa_app.services.backups import sealer_of
+from wa_app.services.mails import Mailer
 from wa_app.services.practice import PracticeRows
 from wa_app.services.runtime import Runtime
-from wa_app.web import access, presentation
+from wa_app.web import access, mails, presentation
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -49,9 +53,25 @@ def create_runtime(app: Flask) -> Runtime:
         secrets=config.SECRET_SETTINGS,
     )
     practice = PracticeGateway(PracticeRows(app), utc_now)
-    runtime = Runtime(app, {Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice})
+    runtime = Runtime(
+        app,
+        {Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice},
+        Alerts(settings, compose=mails.alert, mailer=_mailer(settings), clock=utc_now),
+    )
     app.extensions["runtime"] = runtime
     return runtime
+
+
+def _mailer(settings: config.Settings) -> Mailer:
+    server = mail.SmtpServer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_security,
+        settings.smtp_user,
+        settings.smtp_password,
+        settings.mail_sender,
+    )
+    return partial(mail.send, server)
 
 
 def _make_data_dir(settings: config.Settings) -> None:

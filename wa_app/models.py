@@ -407,6 +407,15 @@ class Owner(db.Model):
     """It said goodbye: nobody need wait for its heartbeat to go stale."""
 
 
+class Standby(db.Model):
+    """A process that serves pages and would take over if the owner died."""
+
+    host: Mapped[str] = mapped_column(String(255), primary_key=True)
+    pid: Mapped[int] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    heartbeat_at: Mapped[datetime]
+
+
 class PracticeAccount(db.Model):
     """The simulated phone behind a practice connection: what it is linked to, and its faults.
     Pages write it, the owner acts on it. Switches stay on; events are taken once."""

@@ -80,6 +80,13 @@ def upgrade():
     with op.batch_alter_table('operation_step', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_operation_step_operation_id'), ['operation_id'], unique=False)
 
+    op.create_table('standby',
+    sa.Column('host', sa.String(length=255), nullable=False),
+    sa.Column('pid', sa.Integer(), nullable=False),
+    sa.Column('since', sa.DateTime(), nullable=False),
+    sa.Column('heartbeat_at', sa.DateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('host', 'pid')
+    )
     op.create_table('token',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('user_id', sa.Integer(), nullable=False),
@@ -164,6 +171,7 @@ def downgrade():
         batch_op.drop_index(batch_op.f('ix_token_user_id'))
 
     op.drop_table('token')
+    op.drop_table('standby')
     with op.batch_alter_table('operation_step', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_operation_step_operation_id'))
 

@@ -9,8 +9,9 @@ from flask.cli import AppGroup
 
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
-from wa_app.models import utc_now
-from wa_app.services import connections, ownership
+from wa_app.models import Operation, utc_now
+from wa_app.services import connections, operations, ownership
+from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.runtime import Runtime
 from wa_app.web.errors import sentence_of
 
@@ -43,3 +44,15 @@ def runtime() -> Runtime:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     made: Runtime = app.extensions["create_runtime"](app)
     return made
+
+
+def carried_out(kind: str, **parameters: str) -> Operation:
+    """An operation, done by the server, or here when there is none; or as it is when that takes
+    too long."""
+    asked = operations.ask(COMMAND_LINE, kind, parameters)
+    if not server_is_running():
+        stand_in = runtime()
+        with stand_in.standing_in() as manager:
+            if manager is not None:
+                stand_in.carry_out_operations()
+    return operations.wait_for(asked.id, CARRIED_OUT)

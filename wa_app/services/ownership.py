@@ -9,8 +9,10 @@ import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import delete, select
+
 from wa_app.extensions import db
-from wa_app.models import Owner
+from wa_app.models import Owner, Standby
 
 
 class OwnerLock:
@@ -44,6 +46,25 @@ def beat(now: datetime, since: datetime, *, stopped: bool = False) -> None:
     row.stopped = stopped
     db.session.add(row)
     db.session.commit()
+
+
+def stand_by(now: datetime, since: datetime, stale_after: timedelta) -> None:
+    """Write a waiting process's sign of life, and forget those that gave none for long."""
+    key = {"host": socket.gethostname(), "pid": os.getpid()}
+    db.session.merge(Standby(**key, since=since, heartbeat_at=now))
+    db.session.execute(delete(Standby).where(Standby.heartbeat_at < now - stale_after))
+    db.session.commit()
+
+
+def stop_standing_by() -> None:
+    ours = Standby.host == socket.gethostname(), Standby.pid == os.getpid()
+    db.session.execute(delete(Standby).where(*ours))
+    db.session.commit()
+
+
+def standing_by(now: datetime, stale_after: timedelta) -> list[Standby]:
+    fresh = select(Standby).where(Standby.heartbeat_at >= now - stale_after)
+    return list(db.session.scalars(fresh.order_by(Standby.since)))
 
 
 def is_alive(owner: Owner | None, now: datetime, stale_after: timedelta) -> bool:

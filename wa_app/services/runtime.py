@@ -19,6 +19,7 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Owner, utc_now
 from wa_app.services import cleanups, operations, ownership, recovery, watchdog
+from wa_app.services.alerts import Alerts
 from wa_app.services.audit import Actor
 from wa_app.services.jobs import Job, Jobs
 from wa_app.services.manager import Manager
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
 MESSAGE_LOOK = 0.5
 LOOK = timedelta(seconds=0.5)
+ALERT_LOOK = timedelta(seconds=5)
 CLEAN_STALE = Actor("job clean-stale")
 POOL_SIZE = 32
 
@@ -43,6 +45,7 @@ class Runtime:
         self,
         app: Flask,
         gateways: Mapping[Channel, Gateway],
+        alerts: Alerts,
         *,
         clock: Callable[[], datetime] = utc_now,
         dice: Callable[[], float] = random.random,
@@ -50,6 +53,7 @@ class Runtime:
         self._app = app
         self._settings: Settings = app.config["SETTINGS"]
         self._gateways = gateways
+        self._alerts = alerts
         self._clock = clock
         self._dice = dice
         self._lock = ownership.OwnerLock(self._settings.data_dir)
@@ -102,6 +106,8 @@ class Runtime:
             Job("monitor", policy.monitor_interval, self._monitor.tick),
             *lifts,
             Job("settle-sends", timedelta(seconds=15), self._messenger.settle),
+            Job("alerts", ALERT_LOOK, self._alerts.look),
+            Job("mails", ALERT_LOOK, self._alerts.send_mails),
             Job("clean-stale", policy.cleanup_interval, self._clean_stale),
         )
 
@@ -177,9 +183,8 @@ class Runtime:
 
     def _own(self) -> None:
         self._introduce(owner=self._lock.acquire())
-        while not self._lock.acquire():
-            if self._stop.wait(LOCK_RETRY):
-                return
+        if not self._wait_for_lock():
+            return
         for gateway in self._gateways.values():
             gateway.start(self._manager.post)
         while not self._stop.is_set():
@@ -192,6 +197,31 @@ class Runtime:
         else:
             return
         self._begin()
+
+    def _wait_for_lock(self) -> bool:
+        """Stand by until the lock is ours; False: stopped before it was."""
+        policy, told_at = self._settings.policy, None
+        while not self._lock.acquire():
+            now = self._clock()
+            if told_at is None or now - told_at >= policy.heartbeat:
+                told_at = now
+                self._tell(
+                    lambda: ownership.stand_by(
+                        self._clock(), self._since, policy.heartbeat_stale_after
+                    )
+                )
+            if self._stop.wait(LOCK_RETRY):
+                break
+        if told_at is not None:
+            self._tell(ownership.stop_standing_by)
+        return not self._stop.is_set()
+
+    def _tell(self, write: Callable[[], None]) -> None:
+        """What only pages need must not keep anybody from taking over."""
+        try:
+            self._in_context(write)
+        except Exception:
+            log.exception("standby not recorded")
 
     def _recover(self) -> None:
         """Tried until it succeeds once; never again after sockets are open."""

@@ -17,7 +17,7 @@ import structlog
 
 from wa_app.extensions import db
 from wa_app.models import Audit
-from wa_app.services import audit
+from wa_app.services import alerts, audit
 from wa_app.services.audit import Actor
 
 log = structlog.get_logger()
@@ -100,6 +100,7 @@ def take_report(report: Path) -> str | None:
         report.unlink(missing_ok=True)
         return None
     audit.record(WATCHDOG, ACTION, what, at=at)
+    alerts.stood_still(what)
     db.session.commit()
     report.unlink()
     return what

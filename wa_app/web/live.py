@@ -18,7 +18,7 @@ bp = Blueprint("live", __name__, url_prefix="/live/<connection_id>")
 @login_required
 def card(connection_id: str) -> Response:
     connection = own_connection_or_404(connection_id)
-    return _fragment("live/card.html", card=card_of(connection, connection.channel))
+    return fragment("live/card.html", card=card_of(connection, connection.channel))
 
 
 @bp.get("/tabs")
@@ -26,35 +26,35 @@ def card(connection_id: str) -> Response:
 def tabs(connection_id: str) -> Response:
     connection = own_connection_or_404(connection_id)
     current = card_of(connection, connection.channel)
-    return _fragment("live/tabs.html", card=current, tabs=tabs_of(me()))
+    return fragment("live/tabs.html", card=current, tabs=tabs_of(me()))
 
 
 @bp.get("/state")
 @login_required
 def state(connection_id: str) -> Response:
     connection = practice_connection_or_404(connection_id)
-    return _fragment("live/state.html", card=card_of(connection, connection.channel))
+    return fragment("live/state.html", card=card_of(connection, connection.channel))
 
 
 @bp.get("/pairing")
 @login_required
 def pairing(connection_id: str) -> Response:
-    return _fragment("live/pairing.html", pairing=pairing_of(own_connection_or_404(connection_id)))
+    return fragment("live/pairing.html", pairing=pairing_of(own_connection_or_404(connection_id)))
 
 
 @bp.get("/chat")
 @login_required
 def chat(connection_id: str) -> Response:
-    return _fragment("live/chat.html", phone=phone_of(practice_connection_or_404(connection_id)))
+    return fragment("live/chat.html", phone=phone_of(practice_connection_or_404(connection_id)))
 
 
 @bp.get("/faults")
 @login_required
 def faults(connection_id: str) -> Response:
-    return _fragment("live/faults.html", phone=phone_of(practice_connection_or_404(connection_id)))
+    return fragment("live/faults.html", phone=phone_of(practice_connection_or_404(connection_id)))
 
 
-def _fragment(template: str, **shown: object) -> Response:
+def fragment(template: str, **shown: object) -> Response:
     html = render_template(template, **shown)
     # The token of the forms is signed with the time: another one is no change.
     content = html.replace(generate_csrf(), "")

@@ -1,16 +1,95 @@
-"""Encrypted copies of session files."""
+"""Encrypted copies of session files: listed, made, verified, put back."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.web.access import require_admin
+from wa_app.config import Settings
+from wa_app.domain.errors import Refused
+from wa_app.models import Operation
+from wa_app.services import backups as files
+from wa_app.services import operations, restoring
+from wa_app.web.access import actor, require_admin
+from wa_app.web.errors import back_with_words, sentence_of
+from wa_app.web.operations import detail_of, summary
 
 bp = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 bp.before_request(require_admin)
+
+PATIENCE = 15.0
+"""Seconds a page waits for the owner."""
+
+
+def settings() -> Settings:
+    found: Settings = current_app.config["SETTINGS"]
+    return found
+
+
+def carried_out(kind: str, seconds: float, **parameters: str) -> Operation:
+    """Ask for an operation and wait for its end. Raises what it was refused with."""
+    asked = operations.ask(actor(), kind, parameters)
+    operation = operations.wait_for(asked.id, seconds)
+    refused = restoring.refused(operation)
+    if refused is not None:
+        raise refused
+    return operation
 
 
 @bp.get("")
 @login_required
 def backups() -> ResponseReturnValue:
-    return render_template("admin/backups.html")
+    return render_template(
+        "admin/backups.html",
+        listed=restoring.everything(settings()),
+        key_lies_beside=files.key_lies_beside(settings()),
+        kept=files.KEPT,
+        sentence_of=sentence_of,
+    )
+
+
+@bp.post("")
+@login_required
+def create() -> ResponseReturnValue:
+    return _act("backup.create")
+
+
+@bp.post("/<backup_id>/verify")
+@login_required
+def verify(backup_id: str) -> ResponseReturnValue:
+    files.find(settings(), backup_id)
+    return _act("backup.verify", _("This backup is whole and can be opened."), backup=backup_id)
+
+
+@bp.get("/<backup_id>/restore")
+@login_required
+def confirm(backup_id: str) -> ResponseReturnValue:
+    one = restoring.one(settings(), backup_id)
+    return render_template("admin/backup.html", one=one, sentence_of=sentence_of)
+
+
+@bp.post("/<backup_id>/restore")
+@login_required
+def restore(backup_id: str) -> ResponseReturnValue:
+    files.find(settings(), backup_id)
+    done = _("Restored. Now press Reconnect on this connection.")
+    return _act("backup.restore", done, backup=backup_id)
+
+
+def _act(kind: str, done: str = "", **parameters: str) -> ResponseReturnValue:
+    """`done` is said when all went well, else the result in numbers and why."""
+    try:
+        operation = carried_out(kind, PATIENCE, **parameters)
+    except Refused as refused:
+        return back_with_words(refused, url_for(".backups"))
+    counts = operations.counts(operation)
+    told = [summary(operation, counts), *_whys(operation)]
+    went_well = operation.state == "DONE" and not counts["failed"]
+    flash((went_well and done) or " ".join(told), "error" if counts["failed"] else "done")
+    return redirect(url_for(".backups"))
+
+
+def _whys(operation: Operation) -> list[str]:
+    """Each once: a full disk fails them all."""
+    details = {detail_of(step) for step in operation.steps if step.outcome == "failed"}
+    return sorted(detail for detail in details if detail)

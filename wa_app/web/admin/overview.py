@@ -1,16 +1,201 @@
-"""What all connections are doing."""
+"""What all connections are doing, who runs them, and the buttons for one or several at once."""
 
-from flask import Blueprint, render_template
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+from flask_babel import ngettext
 from flask_login import login_required
 
-from wa_app.web.access import require_admin
+from wa_app.domain.errors import WrongInput
+from wa_app.domain.states import Hold, Status
+from wa_app.extensions import db
+from wa_app.models import Connection, User
+from wa_app.services import connections, overview, ownership
+from wa_app.services.overview import Query
+from wa_app.web import errors
+from wa_app.web.access import actor, require_admin
+from wa_app.web.api import inputs
+from wa_app.web.presentation import (
+    HOLD_LOOKS,
+    STATUS_LOOKS,
+    Look,
+    explain,
+    look_of,
+    owner_is_alive,
+    sentence,
+)
+from wa_app.web.times import now
 
 bp = Blueprint("admin_overview", __name__, url_prefix="/admin")
 bp.before_request(require_admin)
 
+Word = TypeVar("Word", bound=StrEnum)
+
+ACTIONS: Mapping[str, str] = {
+    "reconnect": _("Reconnect"),
+    "disconnect": _("Disconnect"),
+    "force-cleanup": _("Clean up"),
+}
+
+COLUMNS: Mapping[str, str] = {
+    "user": _("User"),
+    "number": _("Number"),
+    "state": _("State"),
+    "since": _("Since"),
+    "attempts": _("Attempts"),
+}
+"""What the table can be sorted by, in the order of its columns."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One connection in the table. `user` is None for an orphan."""
+
+    connection: Connection
+    user: User | None
+    look: Look
+    why: str
+
+    def offers(self, action: str) -> bool:
+        """Whether its button could do something."""
+        match action:
+            case "reconnect":
+                return self.connection.has_credentials and self.user is not None
+            case "disconnect":
+                return self.connection.enabled
+        return True
+
 
 @bp.get("")
 @login_required
-def overview() -> ResponseReturnValue:
-    return render_template("admin/overview.html")
+def overview_page() -> ResponseReturnValue:
+    return render_template("admin/overview.html", **shown())
+
+
+def shown() -> dict[str, Any]:
+    """What the page and its live part show."""
+    query = query_asked()
+    found = overview.find(query)
+    at, owner = now(), connections.owner()
+    alive = owner_is_alive(owner, at)
+    stale_after = current_app.config["SETTINGS"].policy.heartbeat_stale_after
+    return {
+        "query": query,
+        "found": found,
+        "lines": [_line(connection, alive) for connection in found.rows],
+        "counts": _counted(),
+        "owner": owner,
+        "alive": alive,
+        "standbys": ownership.standing_by(at, stale_after),
+        "columns": COLUMNS,
+        "actions": ACTIONS,
+        "statuses": STATUS_LOOKS,
+        "holds": HOLD_LOOKS,
+        "address": address_of,
+    }
+
+
+def _line(connection: Connection, alive: bool) -> Line:
+    explanation = explain(connection, alive=alive, now=now())
+    why = "" if explanation.action == "NONE" else sentence(explanation)
+    return Line(connection, connection.user, look_of(connection, alive=alive), why)
+
+
+def _counted() -> list[tuple[Look, int]]:
+    """How many of each look, the good ones first."""
+    found = overview.counts()
+    by_status = [
+        (look, found.get((status, None), 0)) for status, look in reversed(STATUS_LOOKS.items())
+    ]
+    by_hold = [
+        (look, sum(count for (_, held), count in found.items() if held is hold))
+        for hold, look in HOLD_LOOKS.items()
+    ]
+    return [(look, count) for look, count in (*by_status, *by_hold) if count]
+
+
+# ---- the query
+
+
+def query_asked() -> Query:
+    """What the address asks for. Raises `WrongInput`."""
+    asked = request.args
+    sort = asked.get("sort", "user")
+    if sort.removeprefix("-") not in COLUMNS:
+        raise WrongInput("sort", "unknown_word")
+    return Query(
+        words=asked.get("q", "").strip()[:200],
+        status=_word("status", Status),
+        hold=_word("hold", Hold),
+        sort=sort.removeprefix("-"),
+        descending=sort.startswith("-"),
+        page=inputs.whole("page", default=1, most=100_000) or 1,
+    )
+
+
+def _word(name: str, words: type[Word]) -> Word | None:
+    text = request.args.get(name)
+    try:
+        return words(text) if text else None
+    except ValueError:
+        raise WrongInput(name, "unknown_word") from None
+
+
+PAGE = "admin_overview.overview_page"
+
+
+def address_of(query: Query, endpoint: str = PAGE, **changes: Any) -> str:
+    """The page (or its live part, or its form) for this query, with these changes."""
+    other = replace(query, **changes)
+    sort = f"-{other.sort}" if other.descending else other.sort
+    return url_for(
+        endpoint,
+        q=other.words or None,
+        status=other.status,
+        hold=other.hold,
+        sort=sort if sort != "user" else None,
+        page=other.page if other.page > 1 else None,
+    )
+
+
+# ---- what the buttons do
+
+
+@bp.post("/connections")
+@login_required
+def act() -> ResponseReturnValue:
+    """`one` is a row's own button, `<action> <connection id>`; else the chosen rows."""
+    action, _blank, one = request.form.get("one", request.form.get("action", "")).partition(" ")
+    chosen = [one] if one else request.form.getlist("id")
+    back = address_of(query_asked())
+    if action not in ACTIONS:
+        raise WrongInput("action", "unknown_word")
+    if not chosen:
+        flash(_("Choose connections in the table first."), "error")
+        return redirect(back)
+    if action == "force-cleanup" and not request.form.get("sure"):
+        return render_template("admin/confirm_clean.html", chosen=_named(chosen), back=back)
+    _tell(overview.act(actor(), action, chosen))
+    return redirect(back)
+
+
+def _named(connection_ids: list[str]) -> dict[str, str]:
+    found = [db.session.get(Connection, each) for each in connection_ids[: overview.MOST_AT_ONCE]]
+    return {one.id: connections.label(one) for one in found if one is not None}
+
+
+def _tell(results: Mapping[str, str]) -> None:
+    """In numbers, and why for those that were refused."""
+    refused = [word for word in results.values() if word != "asked"]
+    asked = len(results) - len(refused)
+    if asked:
+        told = ngettext("Asked for %(num)d connection.", "Asked for %(num)d connections.", asked)
+        flash(told, "done")
+    for word in dict.fromkeys(refused):
+        sentence = errors.ERRORS[word].sentence
+        flash(f"{refused.count(word)} × {sentence}", "error")

@@ -52,12 +52,7 @@ def reconnect() -> Response:
 @bp.post("/disconnect")
 @login_required
 def disconnect() -> Response:
-    inputs.body()
-    connection = chosen_connection(me())
-    if connection is not None:
-        connections.disconnect(actor(), connection)
-        connection = settled(connection)
-    return status_answer(connection, me(), message=_("Switched off. The number stays linked."))
+    return disconnect_for(me())
 
 
 @bp.post("/logout")
@@ -76,13 +71,7 @@ def logout() -> Response:
 @bp.post("/force-cleanup")
 @login_required
 def force_cleanup() -> Response:
-    wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
-    inputs.body()
-    connection = chosen_connection(me())
-    if connection is None:
-        return answer(_("There was nothing to clean up."), steps=[])
-    started = connections.force_cleanup(actor(), connection)
-    return operation_answer(connections.wait_for_operation(started.id, wait))
+    return force_cleanup_for(me())
 
 
 def connect_for(user: User) -> Response:
@@ -101,6 +90,25 @@ def reconnect_for(user: User) -> Response:
         raise PairFirst
     connections.reconnect(actor(), connection)
     return status_answer(settled(connection), user)
+
+
+def disconnect_for(user: User) -> Response:
+    inputs.body()
+    connection = chosen_connection(user)
+    if connection is not None:
+        connections.disconnect(actor(), connection)
+        connection = settled(connection)
+    return status_answer(connection, user, message=_("Switched off. The number stays linked."))
+
+
+def force_cleanup_for(user: User) -> Response:
+    wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
+    inputs.body()
+    connection = chosen_connection(user)
+    if connection is None:
+        return answer(_("There was nothing to clean up."), steps=[])
+    started = connections.force_cleanup(actor(), connection)
+    return operation_answer(connections.wait_for_operation(started.id, wait))
 
 
 def _connection_to_connect(user: User, channel: Channel | None) -> Connection:

@@ -1,0 +1,110 @@
+"""Clean-ups and scheduled jobs. The same operations as the buttons, carried out by the owner; where
+no server runs, by the command itself."""
+
+import click
+from flask.cli import AppGroup
+
+from wa_app.cli.shared import refusals_in_words, runtime, server_is_running, wa
+from wa_app.models import utc_now
+from wa_app.services import jobs, operations
+from wa_app.services.audit import COMMAND_LINE
+from wa_app.web import operations as words
+
+clean = AppGroup("clean", help="Remove what is left over.")
+scheduled = AppGroup("jobs", help="What runs by itself.")
+wa.add_command(clean)
+wa.add_command(scheduled)
+
+PATIENCE = 600.0
+"""Seconds; a full reset of many numbers takes its time."""
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Only show what would go.")
+
+
+@clean.command("orphans")
+@DRY_RUN
+def clean_orphans(dry_run: bool) -> None:
+    """Remove what belongs to nobody: rows, session folders, processes."""
+    carry_out("cleanup.orphans", dry_run=dry_run)
+
+
+@clean.command("stale")
+@DRY_RUN
+def clean_stale(dry_run: bool) -> None:
+    """Take connections without a usable login back to "never linked"."""
+    carry_out("cleanup.stale", dry_run=dry_run)
+
+
+@wa.command("mark-disconnected")
+@DRY_RUN
+def mark_disconnected(dry_run: bool) -> None:
+    """Close every connection; each comes back by itself."""
+    carry_out("cleanup.mark_disconnected", dry_run=dry_run)
+
+
+@wa.command("reset")
+@DRY_RUN
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(dry_run: bool, yes: bool) -> None:
+    """Remove every login after a backup; every number has to be linked again."""
+    if not yes and not dry_run:
+        typed = click.prompt(
+            f"Every number will have to be linked again. Type {words.CONFIRMATION} to go on"
+        )
+        if typed != words.CONFIRMATION:
+            raise click.ClickException("Nothing was changed.")
+    carry_out("cleanup.full_reset", dry_run=dry_run)
+
+
+def carry_out(kind: str, *, dry_run: bool = False, **parameters: str) -> None:
+    """Ask for an operation and tell how it went. Exits with 1 when a step failed."""
+    with refusals_in_words():
+        asked = operations.ask(COMMAND_LINE, kind, parameters, dry_run=dry_run)
+    operation_id = asked.id
+    if not server_is_running():
+        _stand_in()
+    operation = operations.wait_for(operation_id, PATIENCE)
+    counts = operations.counts(operation)
+    for step in operation.steps:
+        click.echo(_line(step.outcome, f"{words.STEPS[step.what]}: {step.label} {step.target}"))
+        if step.detail:
+            click.echo(f"           {words.detail_of(step)}")
+    click.echo(words.summary(operation, counts))
+    if operation.state != "DONE":
+        raise click.ClickException(f"It goes on by itself (operation {operation_id}).")
+    if counts["failed"]:
+        raise SystemExit(1)
+
+
+def _stand_in() -> None:
+    """The owner's work, for the operations that wait and nothing else."""
+    owner = runtime()
+    with owner.standing_in() as manager:
+        if manager is not None:
+            owner.carry_out_operations()
+
+
+def _line(outcome: str | None, what: str) -> str:
+    return f"{str(words.OUTCOMES[outcome][0]) if outcome else '':12} {what}"
+
+
+@scheduled.command("list")
+def list_jobs() -> None:
+    """Every job, its last and its next run."""
+    for job in jobs.everything():
+        last = f"{job.last_at:%Y-%m-%d %H:%M:%S}" if job.last_at else "not yet"
+        following = f"{job.next_at:%Y-%m-%d %H:%M:%S}" if job.next_at else ""
+        click.echo(f"{job.name:20} last {last:20} next {following:20} {job.error or ''}".rstrip())
+
+
+@scheduled.command("run")
+@click.argument("name")
+def run_job(name: str) -> None:
+    """Run the job NAME now, in the server."""
+    if not server_is_running():
+        raise click.ClickException("No server is running; jobs run in the server.")
+    with refusals_in_words():
+        job = jobs.run_now(COMMAND_LINE, name, utc_now(), PATIENCE)
+    if job.error:
+        raise click.ClickException(f"It ran and failed: {job.error}")
+    click.echo(f"It ran and took {job.seconds} s." if job.asked_at is None else "Asked for.")

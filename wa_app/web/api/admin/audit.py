@@ -1,0 +1,39 @@
+"""Who did what."""
+
+from flask import Blueprint, Response, request
+from flask_babel import gettext as _
+from flask_login import login_required
+
+from wa_app.models import Audit
+from wa_app.services import audit
+from wa_app.web.access import require_admin
+from wa_app.web.api import inputs
+from wa_app.web.api.answers import answer
+from wa_app.web.times import iso
+
+bp = Blueprint("api_admin_audit", __name__, url_prefix="/api/admin/audit")
+bp.before_request(require_admin)
+
+
+@bp.get("")
+@login_required
+def records() -> Response:
+    """Newest first; `?q=` words, `?before=` the id last seen, `?limit=`."""
+    before = inputs.whole("before", default=None, most=2**31 - 1)
+    limit = inputs.whole("limit", default=50, most=500) or 50
+    found = audit.search(request.args.get("q", ""), before=before, limit=limit)
+    return answer(
+        _("Records: %(count)d.", count=len(found)), records=[_described(row) for row in found]
+    )
+
+
+def _described(row: Audit) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "at": iso(row.at),
+        "actor": row.actor,
+        "action": row.action,
+        "target": row.target,
+        "address": row.address,
+        "outcome": row.outcome,
+    }

@@ -1,0 +1,71 @@
+"""Encrypted copies of session files."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+from flask_babel import gettext as _
+from flask_login import login_required
+
+from wa_app.domain.errors import ConnectionNotFound
+from wa_app.extensions import db
+from wa_app.models import Connection
+from wa_app.services import backups as files
+from wa_app.services import operations, restoring
+from wa_app.services.restoring import Listed
+from wa_app.web.access import require_admin
+from wa_app.web.admin.backups import PATIENCE, carried_out, settings
+from wa_app.web.api import inputs
+from wa_app.web.api.answers import answer
+from wa_app.web.operations import operation_document, summary
+from wa_app.web.times import iso
+
+bp = Blueprint("api_admin_backups", __name__, url_prefix="/api/admin/backups")
+bp.before_request(require_admin)
+
+
+@bp.get("")
+@login_required
+def everything() -> Response:
+    listed = restoring.everything(settings())
+    return answer(
+        _("Backups: %(count)d.", count=len(listed)),
+        backups=[_document(one) for one in listed],
+        keyLiesBeside=files.key_lies_beside(settings()),
+    )
+
+
+def _document(one: Listed) -> dict[str, Any]:
+    return {
+        "id": one.backup.id,
+        "connectionId": one.backup.connection_id,
+        "at": iso(one.backup.at),
+        "size": one.backup.size,
+        "label": one.label,
+        "obstacle": one.obstacle and one.obstacle.error,
+    }
+
+
+@bp.post("")
+@login_required
+def create() -> Response:
+    """All linked numbers, or the one named."""
+    asked: dict[str, str] = inputs.body(connection=str)
+    if "connection" in asked and db.session.get(Connection, asked["connection"]) is None:
+        raise ConnectionNotFound
+    return _act("backup.create", **asked)
+
+
+@bp.post("/<backup_id>/<any('verify','restore'):act>")
+@login_required
+def act(backup_id: str, act: str) -> Response:
+    inputs.body()
+    files.find(settings(), backup_id)
+    return _act(f"backup.{act}", backup=backup_id)
+
+
+def _act(kind: str, **parameters: str) -> Response:
+    wait = inputs.seconds("wait", default=PATIENCE, most=PATIENCE)
+    operation = carried_out(kind, wait, **parameters)
+    code = 200 if operation.state == "DONE" else 202
+    message = summary(operation, operations.counts(operation))
+    return answer(message, code, **operation_document(operation))

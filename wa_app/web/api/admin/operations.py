@@ -1,0 +1,81 @@
+"""Clean-ups, and the operations they and others become; scheduled jobs."""
+
+from flask import Blueprint, Response
+from flask_babel import gettext as _
+from flask_login import login_required
+
+from wa_app.domain.errors import ConfirmFirst, NotFound
+from wa_app.models import Operation
+from wa_app.services import jobs, operations
+from wa_app.web.access import actor, require_admin
+from wa_app.web.api import inputs
+from wa_app.web.api.answers import answer
+from wa_app.web.operations import (
+    CLEANUPS,
+    CONFIRMATION,
+    job_document,
+    needs_word,
+    operation_document,
+    summary,
+)
+from wa_app.web.times import now
+
+bp = Blueprint("api_admin_operations", __name__, url_prefix="/api/admin")
+bp.before_request(require_admin)
+
+LONGEST_WAIT = 15.0
+
+
+@bp.post("/cleanup/<name>")
+@login_required
+def clean(name: str) -> Response:
+    kind = f"cleanup.{name.replace('-', '_')}"
+    if kind not in CLEANUPS:
+        raise NotFound
+    asked = inputs.body(dryRun=bool, confirm=str)
+    dry_run = asked.get("dryRun", False)
+    if needs_word(kind) and not dry_run and asked.get("confirm") != CONFIRMATION:
+        raise ConfirmFirst
+    return ask(kind, dry_run=dry_run)
+
+
+def ask(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
+    """Start an operation and answer with its result, or with 202 while it is under way."""
+    wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
+    asked = operations.ask(actor(), kind, parameters, dry_run=dry_run)
+    return _answer(operations.wait_for(asked.id, wait))
+
+
+@bp.get("/operations/<int(max=2147483647):operation_id>")
+@login_required
+def operation(operation_id: int) -> Response:
+    return _answer(operations.find(operation_id))
+
+
+def _answer(operation: Operation) -> Response:
+    message = summary(operation, operations.counts(operation))
+    code = 200 if operation.state == "DONE" else 202
+    return answer(message, code, **operation_document(operation))
+
+
+# ---- jobs
+
+
+@bp.get("/jobs")
+@login_required
+def scheduled() -> Response:
+    found = jobs.everything()
+    documents = [job_document(job) for job in found]
+    return answer(_("Jobs: %(count)d.", count=len(found)), jobs=documents)
+
+
+@bp.post("/jobs/<name>/run")
+@login_required
+def run(name: str) -> Response:
+    wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
+    inputs.body()
+    job = jobs.run_now(actor(), name, now(), wait)
+    if job.asked_at is not None:
+        return answer(_("Asked for. It runs as soon as it can."), 202, **job_document(job))
+    message = _("It ran and failed.") if job.error else _("It ran.")
+    return answer(message, **job_document(job))
