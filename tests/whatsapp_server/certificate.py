@@ -20,7 +20,7 @@ from .transport import HOST
 DAY = datetime.timedelta(days=1)
 
 
-def tls_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
+def tls_context(folder: Path, host_name: str = HOST) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS context, and the file with the authority that clients must trust."""
     authority_key, host_key = _new_key(), _new_key()
     name = _name("WhatsApp test server")
@@ -28,8 +28,8 @@ def tls_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
         x509.BasicConstraints(ca=True, path_length=0), critical=True
     )
     host = (
-        _builder(_name(HOST), name, host_key)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        _builder(_name(host_name), name, host_key)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host_name)]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
     trusted = folder / "authority.pem"
