@@ -27,6 +27,14 @@ def refused(error: Refused) -> ResponseReturnValue:
     return errors.back_with_words(error, url_for(".account"))
 
 
+@bp.get("/password")
+@bp.get("/tokens")
+@login_required
+def back() -> ResponseReturnValue:
+    """For who goes to the address of a form, as the one in the browser's bar after it was sent."""
+    return redirect(url_for(".account"))
+
+
 @bp.post("/password")
 @login_required
 def password() -> ResponseReturnValue:

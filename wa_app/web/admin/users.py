@@ -142,6 +142,14 @@ def _limit() -> int | None:
     return inputs.number("maxConnections", text, least=0, most=MAX_CONNECTIONS) if text else None
 
 
+@bp.get("/<int(max=2147483647):user_id>/invite")
+@bp.get("/<int(max=2147483647):user_id>/password")
+@login_required
+def back(user_id: int) -> ResponseReturnValue:
+    """For who goes to the address of a form, as the one in the browser's bar after it was sent."""
+    return redirect(url_for(".one", user_id=user_id))
+
+
 @bp.post("/<int(max=2147483647):user_id>/invite")
 @login_required
 def invite(user_id: int) -> ResponseReturnValue:
