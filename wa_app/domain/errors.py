@@ -121,6 +121,12 @@ class DisconnectFirst(Refused):
     error = "disconnect_first"
 
 
+class MailNotSetUp(Refused):
+    """There is no mail server to hand a mail to."""
+
+    error = "mail_not_set_up"
+
+
 class BackupUnreadable(Refused):
     """There is such a file, but no session can be taken from it."""
 

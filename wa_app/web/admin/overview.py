@@ -19,6 +19,7 @@ from wa_app.services import connections, overview, ownership
 from wa_app.services.overview import Query
 from wa_app.web import errors
 from wa_app.web.access import actor, require_admin
+from wa_app.web.admin import alerts
 from wa_app.web.api import inputs
 from wa_app.web.presentation import (
     HOLD_LOOKS,
@@ -74,7 +75,7 @@ class Line:
 @bp.get("")
 @login_required
 def overview_page() -> ResponseReturnValue:
-    return render_template("admin/overview.html", **shown())
+    return render_template("admin/overview.html", alerts=alerts.panel(), **shown())
 
 
 def shown() -> dict[str, Any]:
