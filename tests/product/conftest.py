@@ -18,6 +18,7 @@ from app import create_app
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer, environment
 from wa_app import config
 from wa_app.extensions import db
+from wa_app.models import JobRun, utc_now
 from wa_app.services import accounts
 from wa_app.services.audit import COMMAND_LINE
 
@@ -49,6 +50,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         flask_migrate.upgrade()
         for email, role in ((ANA, "user"), (BRUNO, "user"), (CARLA, "admin")):
             accounts.create(COMMAND_LINE, email, PASSWORD, role=role)
+        # The daily backup was made just now: none comes in between.
+        db.session.add(JobRun(name="back-up", last_at=utc_now()))
+        db.session.commit()
         db.engine.dispose()
     return data_dir
 

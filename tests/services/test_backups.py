@@ -15,12 +15,13 @@ from tests.conftest import make_app
 from tests.services.world import ANA, HandScheduler
 from wa_app.config import Settings
 from wa_app.domain import errors
+from wa_app.domain.alerts import AlertKind
 from wa_app.domain.connection import Observed
 from wa_app.domain.errors import BackupNotFound, Refused
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
-from wa_app.models import Audit, Connection, Operation, User
+from wa_app.models import Alert, Audit, Connection, Operation, User
 from wa_app.services import backups, connections, operations, restoring
 from wa_app.services.manager import Manager
 from wa_app.services.tools import Tools
@@ -279,3 +280,17 @@ def test_a_backup_that_went_meanwhile_is_refused(shop: Shop) -> None:
     id = shop.backup().id
     backups.find(shop.settings, id).path.unlink()
     assert isinstance(restoring.refused(shop.do("backup.restore", backup=id)), BackupNotFound)
+
+
+def test_a_backup_that_fails_is_an_alert_until_all_can_be_made(shop: Shop) -> None:
+    in_the_way = shop.settings.data_dir / "backups"
+    in_the_way.write_text("a file where the folder belongs")
+    operation = shop.do("backup.create")
+    assert [step.outcome for step in operation.steps] == ["failed"]
+    alert = db.session.query(Alert).one()
+    assert (alert.kind, alert.recovered) == (AlertKind.BACKUP_FAILED, False)
+    in_the_way.unlink()
+    shop.do("backup.create", connection=shop.id)
+    assert not alert.recovered
+    shop.do("backup.create")
+    assert alert.recovered

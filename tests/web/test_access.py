@@ -45,7 +45,7 @@ def _is_json(rule: str) -> bool:
 
 
 def _is_admins(rule: str) -> bool:
-    return rule.startswith(("/api/admin/", "/admin"))
+    return rule.startswith(("/api/admin/", "/admin", "/live/admin/"))
 
 
 def with_ones(rule: str) -> str:

@@ -23,6 +23,7 @@ from wa_app.services.audit import Actor
 from wa_app.services.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
 from wa_app.services.restoring import ACTS as BACKUP_ACTS
+from wa_app.services.restoring import ENDS as BACKUP_ENDS
 from wa_app.services.restoring import PLANS as BACKUP_PLANS
 from wa_app.services.tools import Tools
 from wa_app.services.waiting import wait
@@ -42,6 +43,9 @@ PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS, **BACKUP_PLANS}
 
 ACTS: Mapping[str, Act] = {**CLEANUP_ACTS, **BACKUP_ACTS}
 """`OperationStep.what` → how it is done. Every act may be begun again after a crash."""
+
+ENDS: Mapping[str, Callable[[Operation], None]] = {**BACKUP_ENDS}
+"""Kind of operation → who else hears of its end, in the same transaction."""
 
 
 # ---- asking, in any process
@@ -190,4 +194,6 @@ def _finish(operation_id: int, now: datetime) -> None:
         actor = Actor(operation.actor, operation.address)
         audit.record(actor, operation.kind, _target(operation), told or "nothing to do")
         log.info("operation done", kind=operation.kind, outcome=told or "nothing to do")
+        if operation.kind in ENDS:
+            ENDS[operation.kind](operation)
     db.session.commit()

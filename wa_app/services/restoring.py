@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
@@ -22,10 +22,11 @@ from wa_app.domain.session import after_restore, may_be_restored
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, Operation, OperationStep
-from wa_app.services import backups, connections
+from wa_app.services import alerts, backups, connections
 from wa_app.services.backups import Backup
 from wa_app.services.cleanups import in_turn
 from wa_app.services.tools import Tools
+from wa_app.services.wiping import FAILED
 
 REFUSALS: Mapping[str, type[Refused]] = {
     kind.error: kind
@@ -44,9 +45,16 @@ REFUSALS: Mapping[str, type[Refused]] = {
 # ---- plans
 
 
+LINKED = and_(Connection.has_credentials, Connection.deleted_at.is_(None))
+
+
+def has_linked_numbers() -> bool:
+    return bool(db.session.scalar(select(exists().where(LINKED))))
+
+
 def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep]:
     """All linked numbers, or the one connection that the parameters name."""
-    linked = select(Connection).where(Connection.has_credentials, Connection.deleted_at.is_(None))
+    linked = select(Connection).where(LINKED)
     only = (operation.parameters or {}).get("connection")
     if only is not None:
         linked = linked.where(Connection.id == only)
@@ -133,6 +141,18 @@ ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool]] = {
     "verify": verify,
     "restore": restore,
 }
+
+
+def tell_how_it_went(operation: Operation) -> None:
+    """One number that was backed up does not mean that all can be."""
+    failed = [step for step in operation.steps if step.outcome == FAILED]
+    if failed:
+        alerts.backup_failed(f"{failed[0].label}: {failed[0].detail}")
+    elif "connection" not in (operation.parameters or {}):
+        alerts.backup_works()
+
+
+ENDS: Mapping[str, Callable[[Operation], None]] = {"backup.create": tell_how_it_went}
 
 
 # ---- for people

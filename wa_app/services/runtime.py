@@ -18,7 +18,7 @@ from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Owner, utc_now
-from wa_app.services import cleanups, operations, ownership, recovery, watchdog
+from wa_app.services import cleanups, operations, ownership, recovery, restoring, watchdog
 from wa_app.services.alerts import Alerts
 from wa_app.services.audit import Actor
 from wa_app.services.jobs import Job, Jobs
@@ -35,6 +35,7 @@ MESSAGE_LOOK = 0.5
 LOOK = timedelta(seconds=0.5)
 ALERT_LOOK = timedelta(seconds=5)
 CLEAN_STALE = Actor("job clean-stale")
+BACK_UP = Actor("job back-up")
 POOL_SIZE = 32
 
 
@@ -109,6 +110,7 @@ class Runtime:
             Job("alerts", ALERT_LOOK, self._alerts.look),
             Job("mails", ALERT_LOOK, self._alerts.send_mails),
             Job("clean-stale", policy.cleanup_interval, self._clean_stale),
+            Job("back-up", policy.backup_interval, self._back_up),
         )
 
     def _look_for_requests(self) -> None:
@@ -118,6 +120,10 @@ class Runtime:
     def _clean_stale(self) -> None:
         if cleanups.stale(self._tools):
             operations.ask(CLEAN_STALE, "cleanup.stale")
+
+    def _back_up(self) -> None:
+        if restoring.has_linked_numbers():
+            operations.ask(BACK_UP, "backup.create")
 
     def start(self) -> None:
         self._threads[0].start()

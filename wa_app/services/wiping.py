@@ -16,7 +16,8 @@ from wa_app.domain.session import after_wipe
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, Operation
-from wa_app.services import backups, history
+from wa_app.services import alerts, backups, history
+from wa_app.services.connections import label
 
 log = structlog.get_logger()
 
@@ -132,6 +133,7 @@ def _reset(
     history.change(connection, clean, now, policy)
     took = round(time.monotonic() - began, 3)
     steps.append({"step": "reset_row", "outcome": DONE, "seconds": took})
+    _tell_of_failed_backup(connection, steps)
     finished = (
         update(Operation)
         .where(
@@ -145,6 +147,12 @@ def _reset(
     db.session.execute(finished)
     db.session.commit()
     log.info("session cleaned", connection=connection_id, steps=_summary(steps))
+
+
+def _tell_of_failed_backup(connection: Connection, steps: list[StepResult]) -> None:
+    for step in steps:
+        if step["step"] == "drain_and_back_up" and step["outcome"] == FAILED:
+            alerts.backup_failed(f"{label(connection)}: {step['detail']}")
 
 
 def _summary(steps: list[StepResult]) -> str:
