@@ -1,7 +1,9 @@
 """A small cast: Ana owns a shop, Bruno owns another, Carla is the administrator."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from flask import Flask
@@ -13,11 +15,20 @@ from wa_app.extensions import db
 
 def make_app(data_dir: Path, **environ: str) -> Flask:
     """An application on its own data folder, with the tables made."""
-    settings = config.load({"DATA_DIR": str(data_dir), **environ})
-    app = create_app(settings)
-    with app.app_context():
-        db.create_all()
-    return app
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data_dir / "vigia.db").write_bytes(_empty_database())
+    return create_app(config.load({"DATA_DIR": str(data_dir), **environ}))
+
+
+@cache
+def _empty_database() -> bytes:
+    """Made once: every table is a flush to the disk."""
+    with TemporaryDirectory() as folder:
+        app = create_app(config.load({"DATA_DIR": folder}))
+        with app.app_context():
+            db.create_all()
+            db.engine.dispose()
+        return (Path(folder) / "vigia.db").read_bytes()
 
 
 @pytest.fixture

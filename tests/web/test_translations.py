@@ -47,13 +47,19 @@ def test_every_text_is_in_the_catalog_and_nothing_else() -> None:
     assert known - texts == set(), "nobody says these any more"
 
 
+def _forms(text) -> tuple[str, ...]:
+    """One, or singular and plural."""
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
 def test_every_text_is_translated_with_its_placeholders() -> None:
     for message in [one for one in _catalog() if one.id]:
-        assert message.string, message.id
         assert not message.fuzzy, message.id
-        wanted, given = (PLACEHOLDER.findall(text) for text in (message.id, message.string))
-        assert sorted(wanted) == sorted(given), message.id
-        assert message.id.endswith(".") == message.string.endswith("."), message.id
+        for text, translated in zip(_forms(message.id), _forms(message.string), strict=True):
+            assert translated, text
+            wanted, given = (sorted(PLACEHOLDER.findall(one)) for one in (text, translated))
+            assert wanted == given, text
+            assert text.endswith(".") == translated.endswith("."), text
 
 
 def test_the_compiled_catalog_is_up_to_date() -> None:
@@ -62,4 +68,8 @@ def test_the_compiled_catalog_is_up_to_date() -> None:
     fresh = read_mo(io.BytesIO(compiled.getvalue()))
     with Path(str(PO).replace(".po", ".mo")).open("rb") as file:
         committed = read_mo(file)
-    assert {m.id: m.string for m in committed} == {m.id: m.string for m in fresh}
+    assert _translated(committed) == _translated(fresh)
+
+
+def _translated(catalog) -> dict[tuple[str, ...], tuple[str, ...]]:
+    return {_forms(message.id): _forms(message.string) for message in catalog}
