@@ -80,7 +80,7 @@ class Runtime:
         )
         self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
         self._messenger = Messenger(self._settings.messages, self._manager, clock=clock, dice=dice)
-        self._tools = Tools(self._settings, self._manager, gateways, clock)
+        self.tools = Tools(self._settings, self._manager, gateways, clock)
         self._jobs = Jobs(app, self._scheduler, clock=clock)
         self._report = self._settings.data_dir / "stood-still.json"
         self._threads = [
@@ -118,7 +118,7 @@ class Runtime:
         self._jobs.start_what_was_asked_for()
 
     def _clean_stale(self) -> None:
-        if cleanups.stale(self._tools):
+        if cleanups.stale(self.tools):
             operations.ask(CLEAN_STALE, "cleanup.stale")
 
     def _back_up(self) -> None:
@@ -153,7 +153,7 @@ class Runtime:
 
     def carry_out_operations(self) -> None:
         """All that are pending. Needs an application context."""
-        operations.carry_out(self._app, self._tools)
+        operations.carry_out(self._app, self.tools)
 
     @property
     def is_stopping(self) -> bool:
