@@ -60,6 +60,6 @@ class MailServer:
     def taken(self) -> list[EmailMessage]:
         return self.mailbox.taken
 
-    def texts_for(self, recipient: str) -> list[str]:
-        """Subjects of the mails that somebody got."""
+    def subjects_for(self, recipient: str) -> list[str]:
+        """Of the mails that somebody got."""
         return [str(mail["Subject"]) for mail in self.taken if mail["To"] == recipient]

@@ -558,6 +558,19 @@ def test_a_server_that_is_away_is_asked_once_a_pass_and_ever_more_seldom(
         assert (mails.state().error, mails.state().waiting) == (None, 0)
 
 
+def test_when_the_server_is_back_nobody_waits_for_their_own_turn(
+    watch: Watch, server: MailServer
+) -> None:
+    server.error = MailError("connection refused")
+    for _ in range(30):
+        watch.send(60)  # each has failed some times, and waits up to an hour
+    server.error = None
+    watch.number(BRUNO, **CONFLICT)
+    watch.look()
+    watch.send()
+    assert len(server.taken) == 6
+
+
 def test_what_the_server_refuses_for_good_is_shown_and_holds_up_nobody(
     watch: Watch, server: MailServer
 ) -> None:

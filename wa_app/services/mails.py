@@ -77,6 +77,7 @@ def deliver(mailer: Mailer, clock: Callable[[], datetime]) -> None:
                 return
         else:
             _close(mail.id, sent_at=clock(), error=None)
+            _hurry_others(clock())
 
 
 def _take(now: datetime) -> Letter | None:
@@ -90,6 +91,13 @@ def _take(now: datetime) -> Letter | None:
     ).first()
     db.session.commit()
     return Letter(*taken) if taken else None
+
+
+def _hurry_others(now: datetime) -> None:
+    """The server is there again: nobody need wait for the rest of an hour."""
+    failed = update(Mail).where(*WAITING, Mail.next_at > now, Mail.error.is_not(None))
+    db.session.execute(failed.values(next_at=now))
+    db.session.commit()
 
 
 def _put_back(mail_id: int, error: MailError, now: datetime) -> None:

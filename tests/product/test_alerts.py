@@ -1,0 +1,64 @@
+"""Trouble becomes a mail, through the whole product and a real mail server."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.mail_server import MailServer
+
+from .conftest import ANA, CARLA, Start
+from .server import free_port, wait_until
+from .visitor import Document, Visitor
+
+
+def run(administrator: Visitor, *jobs: str) -> None:
+    """Now, instead of within five seconds."""
+    for job in jobs:
+        administrator.ask("POST", f"/api/admin/jobs/{job}/run", wait="15")
+
+
+def told(administrator: Visitor) -> Document:
+    return administrator.ask("GET", "/api/admin/alerts")
+
+
+def test_a_mail_server_that_is_away_delays_nothing_and_loses_no_alert(
+    start: Start, sign_in
+) -> None:
+    port = free_port()  # nobody listens there yet
+    server = start(
+        SMTP_HOST="127.0.0.1",
+        SMTP_PORT=str(port),
+        SMTP_SECURITY="none",
+        MAIL_FROM="vigia@example.org",
+    )
+    ana, carla = sign_in(server), sign_in(server, CARLA)
+    number = ana.practice_phone()
+    number.link_practice_phone()
+    number.fault("conflict")
+    number.wait_for("CONFLICT")
+    run(carla, "alerts", "mails")
+    wait_until(lambda: told(carla)["mail"]["error"], "a mail that could not be delivered")
+    asked_at = time.monotonic()
+    assert number.status()["hold"] == "CONFLICT"
+    assert time.monotonic() - asked_at < 2
+    [alert] = told(carla)["alerts"]
+    assert (alert["kind"], alert["mails"][0]["sentAt"]) == ("conflict", None)
+
+    server.signal_group(signal.SIGKILL)
+    server.wait_until_nothing_runs()
+    server.start()
+    with MailServer(port) as mails:
+        number.reconnect()
+        number.wait_for("CONNECTED")
+
+        def over() -> bool:
+            run(carla, "alerts")
+            return bool(told(carla)["alerts"][0]["endedAt"])
+
+        wait_until(over, "the end of the alert")
+        run(carla, "mails")
+        wait_until(lambda: len(mails.subjects_for(ANA)) == 2, "both mails")
+        said = sorted(subject.rpartition(": ")[2] for subject in mails.subjects_for(ANA))
+        assert said == ["Another device took over this number", "Connected again"]
+        assert mails.subjects_for(CARLA) == []  # it was a rehearsal
