@@ -192,6 +192,15 @@ def test_kills_in_between_lose_nothing_and_leave_nothing_open(
     assert link.number.wait_for("CONNECTED")["hasQR"] is False
 
 
+def test_an_orderly_stop_seals_what_was_connected(server: Server, link: Link) -> None:
+    link.number.reconnect()
+    link.number.wait_for("CONNECTED")
+    server.end()
+    assert open_files(server) == []
+    server.start()
+    assert link.number.wait_for("CONNECTED")["hasQR"] is False
+
+
 def test_with_another_key_a_sealed_session_waits_and_with_its_own_it_comes_back(
     server: Server, link: Link
 ) -> None:
