@@ -48,6 +48,7 @@ def test_a_mail_server_that_is_away_delays_nothing_and_loses_no_alert(
     server.signal_group(signal.SIGKILL)
     server.wait_until_nothing_runs()
     server.start()
+    ana.http.post("/language", data={"locale": "es"})
     with MailServer(port) as mails:
         number.reconnect()
         number.wait_for("CONNECTED")
@@ -60,5 +61,5 @@ def test_a_mail_server_that_is_away_delays_nothing_and_loses_no_alert(
         run(carla, "mails")
         wait_until(lambda: len(mails.subjects_for(ANA)) == 2, "both mails")
         said = sorted(subject.rpartition(": ")[2] for subject in mails.subjects_for(ANA))
-        assert said == ["Another device took over this number", "Connected again"]
+        assert said == ["Another device took over this number", "Conectado de nuevo"]
         assert mails.subjects_for(CARLA) == []  # it was a rehearsal
