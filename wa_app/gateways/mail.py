@@ -44,8 +44,8 @@ def send(server: SmtpServer, letter: Letter) -> None:
     except smtplib.SMTPResponseException as refused:
         # Login or sender: a setting can be mended, and the mail then leaves.
         raise MailError(_words(refused.smtp_code, refused.smtp_error)) from None
-    except (OSError, smtplib.SMTPException) as error:  # a bad certificate is an OSError, too
-        raise MailError(_one_line(str(error)) or type(error).__name__) from None
+    except OSError as error:  # all that smtplib and ssl raise besides
+        raise MailError(_one_line(error.strerror or str(error))) from None
 
 
 def _hand_over(smtp: smtplib.SMTP, server: SmtpServer, message: EmailMessage) -> None:
@@ -55,7 +55,7 @@ def _hand_over(smtp: smtplib.SMTP, server: SmtpServer, message: EmailMessage) ->
         smtp.login(server.user, server.password)
     smtp.send_message(message)
     # It is delivered. Whatever goes wrong with the goodbye must not send it twice.
-    with suppress(OSError, smtplib.SMTPException):
+    with suppress(OSError):
         smtp.quit()
 
 
