@@ -6,10 +6,9 @@ their mails in one commit. What else can go wrong reports here and is told at th
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -21,13 +20,10 @@ from wa_app.domain.alerts import (
     STOOD_STILL_LASTS,
     AlertKind,
     Course,
-    Note,
     cause_of,
     course,
     disk_is_low,
-    is_cut_off,
     is_due,
-    is_of_outage,
     is_outage,
     trouble,
 )
@@ -36,38 +32,14 @@ from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User, utc_now
 from wa_app.services import mails
 from wa_app.services.mails import Mailer
+from wa_app.services.notices import Case, Compose, Post, about
 
 log = structlog.get_logger()
-
-Compose = Callable[[Note, str | None], tuple[str, str]]
-"""Subject and text of a note, for a reader with this locale."""
 
 DiskUsage = Callable[[Path], tuple[int, int, int]]
 """Total, used and free bytes, as `shutil.disk_usage` tells them."""
 
 ENDED_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Case:
-    """A connection in trouble, or in an alert, as one look finds it. `kind` is what is wrong at
-    this moment; `was_told`: people know of the trouble that this alert takes the place of."""
-
-    connection: Connection
-    alert: Alert | None
-    kind: AlertKind | None
-    was_told: bool = False
-
-    @property
-    def is_practice(self) -> bool:
-        return self.connection.channel is Channel.PRACTICE
-
-    @property
-    def is_cut_off(self) -> bool:
-        return not self.is_practice and is_cut_off(self.connection.wanted, self.connection.observed)
-
-    def may_be_of_outage(self, alert: Alert) -> bool:
-        return not self.is_practice and is_of_outage(alert.kind, alert.cause)
 
 
 class Alerts:
@@ -139,9 +111,7 @@ class Alerts:
             alert.cause = cause_of(observed)
         return Case(connection, alert, kind)
 
-    def _tell_of_connection(
-        self, post: "Post", case: Case, covered: set[str], now: datetime
-    ) -> None:
+    def _tell_of_connection(self, post: Post, case: Case, covered: set[str], now: datetime) -> None:
         alert = case.alert
         if alert is None:
             return
@@ -159,11 +129,11 @@ class Alerts:
     # ---- the outage of the whole server
 
     def _follow_outage(
-        self, post: "Post", outage: Alert | None, cases: Sequence[Case], now: datetime
+        self, post: Post, outage: Alert | None, cases: Sequence[Case], now: datetime
     ) -> set[str]:
         """The connections of which one alert about the whole server tells instead of one each.
         Each keeps its own alert, untold: who stays behind when the outage ends is told then."""
-        members = [case for case in cases if _is_member(case)]
+        members = [case for case in cases if case.is_of_outage]
         cut_off = sum(case.is_cut_off for case in cases)
         if outage is None:
             due = [case.alert for case in members if case.alert and self._is_due(case.alert, now)]
@@ -201,7 +171,7 @@ class Alerts:
             return [_report(AlertKind.DISK_NEARLY_FULL, f"{free / 1000**2:.0f} MB", now)]
         return []
 
-    def _tell_of_server(self, post: "Post", alert: Alert, now: datetime) -> None:
+    def _tell_of_server(self, post: Post, alert: Alert, now: datetime) -> None:
         if alert.kind is AlertKind.OUTAGE:
             return
         if alert.ended_at is None and alert.raised_at is None and self._is_due(alert, now):
@@ -217,7 +187,7 @@ def _begin(connection: Connection, kind: AlertKind, began_at: datetime) -> Alert
         kind=kind,
         connection_id=connection.id,
         user_id=connection.user_id,
-        about=_about(connection),
+        about=about(connection),
         cause=cause_of(connection.observed),
         began_at=began_at,
     )
@@ -225,19 +195,9 @@ def _begin(connection: Connection, kind: AlertKind, began_at: datetime) -> Alert
     return alert
 
 
-def _about(connection: Connection) -> str:
-    return connection.phone or connection.name
-
-
 def _raise(alert: Alert, now: datetime) -> None:
     alert.raised_at = now
     log.warning("alert", kind=str(alert.kind), connection=alert.connection_id, cause=alert.cause)
-
-
-def _is_member(case: Case) -> bool:
-    alert = case.alert
-    untold = alert is not None and alert.ended_at is None and alert.raised_at is None
-    return alert is not None and untold and case.may_be_of_outage(alert)
 
 
 def _begin_outage(members: Sequence[Case], now: datetime) -> Alert:
@@ -269,105 +229,6 @@ def _should_be_up() -> int:
         )
     )
     return found or 0
-
-
-# ---- who is told
-
-
-class Post:
-    """Writes the mails of one look, to each reader in their own language."""
-
-    def __init__(self, compose: Compose, now: datetime, known: Iterable[Alert]) -> None:
-        self._compose = compose
-        self._now = now
-        self._known = [alert.id for alert in known]
-
-    @cached_property
-    def _people(self) -> dict[int, User]:
-        """Read only when there is something to tell."""
-        active = select(User).where(User.active, User.deleted_at.is_(None))
-        return {user.id: user for user in db.session.scalars(active)}
-
-    @cached_property
-    def _told(self) -> dict[int | None, set[str]]:
-        """Who has got a mail of which alert before this look."""
-        rows = select(Mail.alert_id, Mail.recipient).where(Mail.alert_id.in_(self._known))
-        told: dict[int | None, set[str]] = {}
-        for alert_id, recipient in db.session.execute(rows):
-            told.setdefault(alert_id, set()).add(recipient)
-        return told
-
-    @property
-    def administrators(self) -> list[User]:
-        return [user for user in self._people.values() if user.is_admin]
-
-    def concerned(self, case: Case) -> list[User]:
-        """A practice phone is a rehearsal: nobody but its own user need know."""
-        own = [user for user in self._people.values() if user.id == case.connection.user_id]
-        if case.is_practice:
-            return own
-        return own + [user for user in self.administrators if user not in own]
-
-    def tell(self, alert: Alert, readers: Iterable[User], case: Case | None = None) -> None:
-        for reader in readers:
-            self._write(alert, reader, _note(alert, reader, case))
-
-    def recovered(self, alert: Alert, case: Case | None = None) -> None:
-        """To exactly those who were told that something was wrong."""
-        self.tell(alert, self._readers_of(alert), case)
-
-    def outage(self, outage: Alert, members: Sequence[Case], numbers: int) -> None:
-        """To whoever has not been told of it yet; others may join while it lasts."""
-        told = self._told.get(outage.id, set())
-        theirs: dict[int, list[str]] = {}
-        for case in members:
-            theirs.setdefault(case.connection.user_id, []).append(_about(case.connection))
-        for user in self._people.values():
-            if user.email in told:
-                continue
-            if user.is_admin:
-                self._write(outage, user, _outage_note(outage, numbers=numbers))
-            elif user.id in theirs:
-                about = ", ".join(filter(None, theirs[user.id]))
-                self._write(outage, user, _outage_note(outage, about=about))
-
-    def outage_over(self, outage: Alert, left: Sequence[Case]) -> None:
-        """Whose number is still down is told of that instead."""
-        down = {case.connection.user_id for case in left}
-        for user in self._readers_of(outage):
-            if user.is_admin or user.id not in down:
-                self._write(outage, user, _outage_note(outage))
-
-    def _readers_of(self, alert: Alert) -> list[User]:
-        told = self._told.get(alert.id, set())
-        return [user for user in self._people.values() if user.email in told]
-
-    def _write(self, alert: Alert, reader: User, note: Note) -> None:
-        subject, text = self._compose(note, reader.locale)
-        mails.queue(reader.email, subject, text, alert.id, at=self._now)
-
-
-def _note(alert: Alert, reader: User, case: Case | None) -> Note:
-    if case is None:
-        return Note(alert.kind, alert.recovered, alert.began_at, alert.about, alert.cause)
-    connection = case.connection
-    own = connection.user_id == reader.id
-    return Note(
-        alert.kind,
-        alert.recovered,
-        alert.began_at,
-        alert.about,
-        alert.cause,
-        until=connection.hold_until if alert.kind is AlertKind.BANNED else None,
-        whose="" if own else connection.user.email,
-        practice=case.is_practice,
-    )
-
-
-def _outage_note(outage: Alert, *, about: str = "", numbers: int = 0) -> Note:
-    return Note(
-        outage.kind, outage.recovered, outage.began_at, about, outage.cause, numbers=numbers
-    )
 
 
 # ---- what others report, in the transaction under way
