@@ -187,10 +187,12 @@ def in_turn(
     tools: Tools, connection_id: str, verdict: Callable[[Wanted, Observed], Observed | None]
 ) -> Observed | None:
     """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
-    it raises."""
+    it raises, and `TimeoutError` when the turn did not come; then the verdict never falls."""
     said: Future[Observed | None] = Future()
 
     def judge(wanted: Wanted, observed: Observed) -> Observed | None:
+        if not said.set_running_or_notify_cancel():
+            return None  # nobody waits for it any more
         try:
             changed = verdict(wanted, observed)
         except Exception as error:
@@ -201,7 +203,12 @@ def in_turn(
 
     db.session.rollback()
     tools.manager.judge(connection_id, judge, kill=False)
-    changed = said.result(timeout=PATIENCE)
+    try:
+        changed = said.result(timeout=PATIENCE)
+    except TimeoutError:
+        if said.cancel():
+            raise
+        changed = said.result()
     if changed is not None:
         since = changed.status_since
         _until(tools, lambda: _seen(connection_id).status_since == since)
