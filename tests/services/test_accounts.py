@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
@@ -20,7 +21,7 @@ from wa_app.domain.errors import (
     WrongInput,
     WrongPassword,
 )
-from wa_app.domain.states import Channel
+from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.models import Audit, User, utc_now
 from wa_app.services import accounts, connections, invitations, people
@@ -328,6 +329,26 @@ def test_a_user_links_as_many_numbers_as_they_are_allowed(limit: int | None, mos
         connections.create(COMMAND_LINE, ana, Channel.WHATSAPP)
     connections.create(COMMAND_LINE, ana, Channel.PRACTICE)
     assert people.linked(ana) == most
+
+
+def test_who_is_active_again_is_connected_again_but_not_out_of_a_hold() -> None:
+    ana = new("ana")
+    accounts.change(CARLA, ana, max_connections=4)
+    seen = [
+        {"has_credentials": True},
+        {"has_credentials": True, "hold": Hold.CONFLICT},
+        {"has_credentials": False},
+        {"has_credentials": True},
+    ]
+    theirs = [connections.create(COMMAND_LINE, ana, Channel.WHATSAPP) for _ in seen]
+    for number, (connection, observed) in enumerate(zip(theirs, seen, strict=True)):
+        connection.enabled = number < 3
+        connection.observed = replace(connection.observed, **observed)
+    accounts.deactivate(CARLA, ana)
+    accounts.activate(CARLA, ana)
+    accounts.activate(CARLA, ana)  # already: nothing to do
+    db.session.expire_all()
+    assert [connection.wanted_version for connection in theirs] == [1, 0, 0, 0]
 
 
 # ---- deleting

@@ -202,6 +202,8 @@ def change(actor: Actor, user: User, **wanted: Any) -> None:
         setattr(user, field, value)
     if changes.pop("active", None):
         audit.record(actor, f"user.{'activate' if user.active else 'deactivate'}", user.email)
+        if user.active:
+            connections.resume(actor, user)
     if changes:
         audit.record(actor, "user.change", user.email, _told(changes))
     db.session.commit()
@@ -214,7 +216,7 @@ def activate(actor: Actor, user: User) -> None:
 
 
 def deactivate(actor: Actor, user: User) -> None:
-    """The owner closes their sockets at its next look. Raises `LastAdmin`."""
+    """The owner closes their sockets. Raises `LastAdmin`."""
     change(actor, user, active=False)
 
 

@@ -149,6 +149,14 @@ def remove_user(actor: Actor, user: User) -> None:
         wake(connection.id)
 
 
+def resume(actor: Actor, user: User) -> None:
+    """Connect what was up before the user was switched off, in the transaction under way. Holds
+    stay: their trouble has not gone."""
+    for connection in of_user(user):
+        if connection.enabled and connection.has_credentials and connection.hold is None:
+            _write(actor, connection, "connect")
+
+
 def force_cleanup(
     actor: Actor, connection: Connection, *, part_of: OperationStep | None = None
 ) -> Operation:
