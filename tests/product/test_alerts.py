@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 
 from tests.mail_server import MailServer
 
 from .conftest import ANA, CARLA, Start
-from .server import free_port, wait_until
+from .server import PATIENCE, free_port, wait_until
 from .visitor import Document, Visitor
 
 
-def run(administrator: Visitor, *jobs: str) -> None:
+def mailing_to(port: int) -> dict[str, str]:
+    return {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(port),
+        "SMTP_SECURITY": "none",
+        "MAIL_FROM": "vigia@example.org",
+    }
+
+
+def look(administrator: Visitor) -> None:
     """Now, instead of within five seconds."""
-    for job in jobs:
-        administrator.ask("POST", f"/api/admin/jobs/{job}/run", wait="15")
+    administrator.ask("POST", "/api/admin/jobs/alerts/run", wait="15")
 
 
 def told(administrator: Visitor) -> Document:
@@ -26,18 +35,13 @@ def test_a_mail_server_that_is_away_delays_nothing_and_loses_no_alert(
     start: Start, sign_in
 ) -> None:
     port = free_port()  # nobody listens there yet
-    server = start(
-        SMTP_HOST="127.0.0.1",
-        SMTP_PORT=str(port),
-        SMTP_SECURITY="none",
-        MAIL_FROM="vigia@example.org",
-    )
+    server = start(**mailing_to(port))
     ana, carla = sign_in(server), sign_in(server, CARLA)
     number = ana.practice_phone()
     number.link_practice_phone()
     number.fault("conflict")
     number.wait_for("CONFLICT")
-    run(carla, "alerts", "mails")
+    look(carla)
     wait_until(lambda: told(carla)["mail"]["error"], "a mail that could not be delivered")
     asked_at = time.monotonic()
     assert number.status()["hold"] == "CONFLICT"
@@ -54,12 +58,25 @@ def test_a_mail_server_that_is_away_delays_nothing_and_loses_no_alert(
         number.wait_for("CONNECTED")
 
         def over() -> bool:
-            run(carla, "alerts")
+            look(carla)
             return bool(told(carla)["alerts"][0]["endedAt"])
 
         wait_until(over, "the end of the alert")
-        run(carla, "mails")
         wait_until(lambda: len(mails.subjects_for(ANA)) == 2, "both mails")
         said = sorted(subject.rpartition(": ")[2] for subject in mails.subjects_for(ANA))
         assert said == ["Another device took over this number", "Conectado de nuevo"]
         assert mails.subjects_for(CARLA) == []  # it was a rehearsal
+
+
+def test_a_mail_server_that_hangs_holds_up_neither_pages_nor_the_end(start: Start, sign_in) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        server = start(**mailing_to(silent.getsockname()[1]))
+        carla = sign_in(server, CARLA)
+        carla.ask("POST", "/api/admin/alerts/test-mail")
+        hanging, _ = silent.accept()
+        with hanging:
+            asked_at = time.monotonic()
+            assert told(carla)["mail"]["waiting"] == 1
+            server.end()
+            assert time.monotonic() - asked_at < 5  # the mail server would be waited for 10 s

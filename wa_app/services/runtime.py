@@ -34,6 +34,7 @@ LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
 MESSAGE_LOOK = 0.5
 LOOK = timedelta(seconds=0.5)
 ALERT_LOOK = timedelta(seconds=5)
+MAIL_LOOK = 1.0  # seconds
 CLEAN_STALE = Actor("job clean-stale")
 BACK_UP = Actor("job back-up")
 POOL_SIZE = 32
@@ -108,7 +109,6 @@ class Runtime:
             *lifts,
             Job("settle-sends", timedelta(seconds=15), self._messenger.settle),
             Job("alerts", ALERT_LOOK, self._alerts.look),
-            Job("mails", ALERT_LOOK, self._alerts.send_mails),
             Job("clean-stale", policy.cleanup_interval, self._clean_stale),
             Job("back-up", policy.backup_interval, self._back_up),
         )
@@ -245,7 +245,8 @@ class Runtime:
         self._owned.set()
         for thread in self._threads[1:]:
             thread.start()
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        for unwaited in (self._send_mails, self._watch):
+            threading.Thread(target=unwaited, name=unwaited.__name__, daemon=True).start()
 
     def _carry_out_operations(self) -> None:
         while not self._stop.wait(LOOK.total_seconds()):
@@ -253,6 +254,14 @@ class Runtime:
                 self._in_context(self.carry_out_operations)
             except Exception:
                 log.exception("operations in trouble")
+
+    def _send_mails(self) -> None:
+        """No job: the end of the process waits for jobs, and a mail server may hang."""
+        while not self._stop.wait(MAIL_LOOK):
+            try:
+                self._in_context(self._alerts.send_mails)
+            except Exception:
+                log.exception("mails in trouble")
 
     def _watch(self) -> None:
         watched = {"heartbeat": self._settings.policy.heartbeat,
