@@ -71,3 +71,17 @@ def test_an_unknown_backup_is_404_everywhere(carla: Person, connection: Connecti
             assert carla.post(f"/api/admin/backups/{id}/{act}").status_code == 404
             assert carla.post(f"/admin/backups/{id}/{act}").status_code == 404
         assert carla.get(f"/admin/backups/{id}/restore").status_code == 404
+
+
+def test_the_command_line_lists_and_refuses_while_no_server_runs(
+    app: Flask, connection: Connection
+) -> None:
+    id = save(app, connection.id)
+    run = app.test_cli_runner().invoke
+    assert run(args=["wa", "backup", "list"]).output.startswith(f"{id}  ")
+    for name, sentence in {
+        "1": "This backup does not exist.",
+        id: "There is no linked session in this backup.",
+    }.items():
+        refused = run(args=["wa", "backup", "restore", name])
+        assert (refused.exit_code, sentence in refused.output) == (1, True)
