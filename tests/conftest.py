@@ -6,11 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 
 from app import create_app
 from wa_app import config
 from wa_app.extensions import db
+from wa_app.services import accounts
 
 
 def make_app(data_dir: Path, **environ: str) -> Flask:
@@ -29,6 +31,14 @@ def _empty_database() -> bytes:
             db.create_all()
             db.engine.dispose()
         return (Path(folder) / "vigia.db").read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real hash is slow by design; one test of its own signs in with it."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts, "_hasher", cheap)
+    monkeypatch.setattr(accounts, "_nobody", cheap.hash("nobody"))
 
 
 @pytest.fixture

@@ -22,16 +22,6 @@ from wa_app.services.audit import COMMAND_LINE
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real hash is slow by design; one test of its own signs in with it."""
-    from argon2 import PasswordHasher
-
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", cheap)
-    monkeypatch.setattr(accounts, "_nobody", cheap.hash("nobody"))
-
-
 class Apart(FlaskClient):
     """A browser. Its requests know nothing of the test's own application context, or they would
     share what belongs to one request."""

@@ -1,0 +1,274 @@
+"""Operations: what is planned is what goes, a failed step stops no other, a crash costs nothing."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from wa_app.domain.errors import OperationNotFound
+from wa_app.domain.states import Channel, Hold, Status
+from wa_app.extensions import db
+from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.models import Audit, Connection, Operation, OperationStep, User
+from wa_app.services import accounts, cleanups, connections, operations
+from wa_app.services.audit import Actor
+from wa_app.services.backups import sealer_of
+from wa_app.services.tools import Tools
+
+from .world import PASSWORD, World
+
+CARLA = Actor("carla@example.org", "192.0.2.7")
+
+
+class Killed(BaseException):
+    """kill -9, as far as the code that runs can tell."""
+
+
+@pytest.fixture
+def folders(world: World) -> WhatsAppGateway:
+    settings = world.settings
+    return WhatsAppGateway(
+        settings.sessions_dir, settings.data_dir / "quarantine", sealer_of(settings)
+    )
+
+
+@pytest.fixture
+def tools(world: World, folders: WhatsAppGateway) -> Callable[[], Tools]:
+    """Of the owner there is now; another one after a crash."""
+    return lambda: Tools(
+        world.settings,
+        world.manager,
+        {Channel.PRACTICE: world.phone, Channel.WHATSAPP: folders},
+        lambda: world.now,
+    )
+
+
+def carry_out(world: World, tools: Tools) -> BaseException | None:
+    """The owner's thread, while the world goes on; what killed it, if something did."""
+    killed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with world.app.app_context():
+                operations.carry_out(world.app, tools)
+        except Killed as end:
+            killed.append(end)
+
+    thread = Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        world.settle()
+        thread.join(0.01)
+    return killed[0] if killed else None
+
+
+def ask(world: World, kind: str, *, dry_run: bool = False) -> int:
+    with world.app.app_context():
+        return operations.ask(CARLA, kind, dry_run=dry_run).id
+
+
+def outcomes(world: World, operation_id: int) -> dict[str, str | None]:
+    with world.app.app_context():
+        steps = operations.find(operation_id).steps
+        return {step.target: step.outcome for step in steps}
+
+
+@pytest.fixture
+def shops(world: World) -> list[str]:
+    """Four more connections, with the files of a session each."""
+    ids = []
+    with world.app.app_context():
+        for name in ("bruno", "diego", "elena", "fatima"):
+            user = accounts.create(CARLA, f"{name}@example.org", PASSWORD)
+            connection = connections.create(CARLA, user, Channel.PRACTICE)
+            ids.append(connection.id)
+    return ids
+
+
+def stale_after(world: World, connection_id: str, **seen: object) -> None:
+    with world.app.app_context():
+        connection = db.session.get_one(Connection, connection_id)
+        connection.status_since = world.now - timedelta(hours=25)
+        connection.socket_version = 1
+        for name, value in seen.items():
+            setattr(connection, name, value)
+        db.session.commit()
+
+
+# ---- plans
+
+
+def test_only_what_is_without_a_login_and_untouched_for_a_day_is_stale(
+    world: World, tools: Callable[[], Tools], shops: list[str]
+) -> None:
+    logged_out, fresh, linked, conflict = shops
+    stale_after(world, logged_out, hold=Hold.LOGGED_OUT, enabled=True)
+    stale_after(world, fresh, hold=Hold.PAIRING_EXPIRED, status_since=world.now)
+    stale_after(world, linked, has_credentials=True)
+    stale_after(world, conflict, hold=Hold.CONFLICT, has_credentials=True)
+    dry = ask(world, "cleanup.stale", dry_run=True)
+    carry_out(world, tools())
+    assert outcomes(world, dry) == {logged_out: None}
+    real = ask(world, "cleanup.stale")
+    carry_out(world, tools())
+    assert outcomes(world, real) == {logged_out: "done"}
+    with world.app.app_context():
+        cleaned = db.session.get_one(Connection, logged_out)
+        assert (cleaned.hold, cleaned.enabled, cleaned.status) == (None, False, "DISCONNECTED")
+        assert cleanups.stale(tools()) == [], "once is enough"
+
+
+def test_a_number_linked_between_plan_and_act_is_left_alone(
+    world: World, tools: Callable[[], Tools], shops: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale_after(world, shops[0], hold=Hold.LOGGED_OUT)
+    plan = dict(operations.PLANS)["cleanup.stale"]
+
+    def and_then_somebody_links(with_tools: Tools, operation: Operation) -> list[OperationStep]:
+        steps = list(plan(with_tools, operation))
+        stale_after(world, shops[0], has_credentials=True, hold=None)
+        return steps
+
+    monkeypatch.setitem(operations.PLANS, "cleanup.stale", and_then_somebody_links)  # type: ignore[arg-type]
+    asked = ask(world, "cleanup.stale")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {shops[0]: "nothing"}
+
+
+def test_marked_disconnected_keeps_logins_wishes_and_holds(
+    world: World, tools: Callable[[], Tools], shops: list[str]
+) -> None:
+    world.link()
+    stale_after(world, shops[0], hold=Hold.CONFLICT, has_credentials=True, enabled=True)
+    asked = ask(world, "cleanup.mark_disconnected")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {world.connection_id: "done"}
+    seen = world.connection
+    assert (seen.status, seen.enabled, seen.has_credentials) == (Status.DISCONNECTED, True, True)
+    assert world.phone._sockets == {}
+    world.advance(61)
+    world.tick()
+    world.advance(1)
+    assert world.connection.status is Status.CONNECTED
+    with world.app.app_context():
+        assert db.session.get_one(Connection, shops[0]).hold is Hold.CONFLICT
+
+
+# ---- failures
+
+
+def test_a_failed_step_stops_no_other(
+    world: World, tools: Callable[[], Tools], shops: list[str], folders: WhatsAppGateway
+) -> None:
+    """One folder that can be neither removed nor renamed."""
+    sessions = world.settings.sessions_dir
+    for name in ("first", "second"):
+        (sessions / name).mkdir(parents=True)
+    stuck = sessions / "first"
+    quarantine = world.settings.data_dir / "quarantine"
+    quarantine.write_text("in the way")
+    (stuck / "session.db").mkdir()  # no file: cannot be backed up, cannot be moved aside
+    asked = ask(world, "cleanup.orphans")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {"first": "failed", "second": "done"}
+    with world.app.app_context():
+        [failed] = [one for one in operations.find(asked).steps if one.outcome == "failed"]
+        assert failed.detail
+        newest = db.session.scalars(db.select(Audit).order_by(Audit.id.desc())).first()
+        assert newest is not None
+        assert (newest.actor, newest.address) == (CARLA.name, CARLA.address)
+        assert (newest.action, newest.outcome) == ("cleanup.orphans", "1 done, 1 failed")
+
+
+def test_a_plan_that_fails_is_told(world: World, tools: Callable[[], Tools]) -> None:
+    world.settings.sessions_dir.write_text("no folder")
+    asked = ask(world, "cleanup.orphans")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {"": "failed"}
+
+
+def test_an_operation_nobody_asked_for_is_not_found(world: World) -> None:
+    world.ask(connections.force_cleanup)
+    with world.app.app_context():
+        own = db.session.scalars(db.select(Operation.id)).one()
+        for unknown in (own, 999):
+            with pytest.raises(OperationNotFound):
+                operations.find(unknown)
+
+
+# ---- crashes
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the act", "before it is recorded"])
+@pytest.mark.parametrize("step", range(7))
+def test_a_crash_at_any_step_costs_nothing(
+    world: World,
+    tools: Callable[[], Tools],
+    shops: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    after: bool,
+) -> None:
+    world.link()
+    orphan = world.settings.sessions_dir / "orphan"
+    orphan.mkdir(parents=True)
+    (orphan / "spool.jsonl").write_text("")
+    asked = ask(world, "cleanup.full_reset")
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "AT_ONCE", 1)
+        count = iter(range(100))
+        for what, act in operations.ACTS.items():
+            patch.setitem(operations.ACTS, what, dying(act, count, step, after))  # type: ignore[arg-type]
+        killed = carry_out(world, tools())
+    assert (killed is not None) == (step < 6), "there are six steps"
+    world.crash()
+    assert carry_out(world, tools()) is None
+    everything = outcomes(world, asked)
+    assert set(everything) == {"orphan", world.connection_id, *shops}
+    assert set(everything.values()) <= {"done", "nothing"}
+    assert not orphan.exists()
+    with world.app.app_context():
+        asked_for = db.select(Operation).where(Operation.kind == "force_cleanup")
+        assert len(db.session.scalars(asked_for).all()) == 5, "none was cleaned twice"
+        for connection in db.session.scalars(db.select(Connection)):
+            assert connection.wiped_version == connection.wipe_version > 0
+            assert not connection.has_credentials
+
+
+def dying(act: operations.Act, count: Iterator[int], at: int, after: bool) -> operations.Act:
+    def act_and_die(tools: Tools, operation: Operation, step: OperationStep) -> bool | str:
+        dies = next(count) == at
+        if dies and not after:
+            raise Killed
+        outcome = act(tools, operation, step)
+        if dies:
+            raise Killed
+        return outcome
+
+    return act_and_die
+
+
+def test_orphans_do_not_keep_the_service_from_starting(
+    world: World, tools: Callable[[], Tools], tmp_path: Path
+) -> None:
+    world.link()
+    with world.app.app_context():
+        db.session.execute(db.text("PRAGMA foreign_keys=OFF"))
+        db.session.commit()
+        raw = db.engine.raw_connection()
+        raw.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+        raw.execute("DELETE FROM user")  # type: ignore[attr-defined]
+        raw.commit()
+        raw.execute("PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
+        raw.close()
+        assert db.session.scalars(db.select(User)).all() == []
+    world.settle()
+    assert world.phone._sockets == {}, "without a user no socket"
+    world.crash()
+    asked = ask(world, "cleanup.orphans")
+    carry_out(world, tools())
+    assert outcomes(world, asked)[world.connection_id] == "done"
+    with world.app.app_context():
+        assert db.session.scalars(db.select(Connection)).all() == []
