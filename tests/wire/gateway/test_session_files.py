@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Closed, Incoming, Opened, Qr
 from wa_app.gateways.whatsapp import switchboard
+from wa_app.gateways.whatsapp.folder import Folder
 
 from .desk import Desk, Socket
 
@@ -152,6 +154,16 @@ def test_strays_are_killed(desk: Desk, name: str, stranger: subprocess.Popen[byt
 def test_our_own_session_is_no_stray(desk: Desk, socket: Socket, name: str) -> None:
     assert desk.gateway.kill_strays(name) == 0
     assert psutil.pid_exists(socket.process.pid)
+
+
+def test_the_worker_itself_is_no_stray(desk: Desk, name: str) -> None:
+    """It holds a folder while it seals the session file in it."""
+    folder = Folder(desk.sessions / name)
+    folder.prepare()
+    lock = folder.hold(0)
+    assert name not in desk.gateway.strays()
+    assert desk.gateway.kill_strays(name) == 0
+    os.close(lock)
 
 
 def test_a_process_that_only_has_the_pid_of_a_stray_is_spared(
