@@ -1,16 +1,19 @@
-"""Whether WhatsApp answers over a route: directly, through an http proxy or a socks5 one."""
+"""How far one gets to WhatsApp: directly, through an http proxy or a socks5 one."""
 
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.whatsapp_server.certificate import tls_context
-from wa_app.gateways.whatsapp import route
+from wa_app.gateways.base import Stage
+from wa_app.gateways.whatsapp import library, route
 
 Answer = Callable[[socket.socket], None]
 
@@ -52,11 +55,13 @@ def read_head(connection: socket.socket) -> str:
     return head.decode()
 
 
-def whatsapp(trust: ssl.SSLContext, status: str = "400 Bad Request") -> Answer:
+def whatsapp(
+    trust: ssl.SSLContext, status: str = "400 Bad Request", more: str = "Server: test"
+) -> Answer:
     def answer(connection: socket.socket) -> None:
         with trust.wrap_socket(connection, server_side=True) as secure:
             read_head(secure)
-            secure.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
+            secure.sendall(f"HTTP/1.1 {status}\r\n{more}\r\n\r\n".encode())
 
     return answer
 
@@ -88,7 +93,7 @@ def socks_proxy(beyond: Answer, login: bytes = b"") -> Answer:
 def test_any_answer_through_an_http_proxy_counts(trust: ssl.SSLContext) -> None:
     asked: list[str] = []
     with door(http_proxy(whatsapp(trust, "503 Service Unavailable"), asked)) as port:
-        assert route.answers(f"http://ana:s%3Acret@127.0.0.1:{port}")
+        assert route.reach(f"http://ana:s%3Acret@127.0.0.1:{port}").failed is None
     assert asked[0].startswith("CONNECT web.whatsapp.com:443 HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic YW5hOnM6Y3JldA==" in asked[0]
 
@@ -97,7 +102,7 @@ def test_any_answer_through_an_http_proxy_counts(trust: ssl.SSLContext) -> None:
 def test_an_answer_through_a_socks_proxy_counts(trust: ssl.SSLContext, login: str) -> None:
     expected = b"\x01\x03ana\x06secret" if login else b""
     with door(socks_proxy(whatsapp(trust), expected)) as port:
-        assert route.answers(f"socks5://{login}127.0.0.1:{port}")
+        assert route.reach(f"socks5://{login}127.0.0.1:{port}").failed is None
 
 
 def test_the_proxy_of_the_environment_is_used(
@@ -105,7 +110,7 @@ def test_the_proxy_of_the_environment_is_used(
 ) -> None:
     with door(http_proxy(whatsapp(trust), [])) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        assert route.answers(None)
+        assert route.reach(None).failed is None
 
 
 def test_whatsapp_may_be_an_exception_from_the_proxy(
@@ -117,14 +122,14 @@ def test_whatsapp_may_be_an_exception_from_the_proxy(
         monkeypatch.setattr(route, "PORT", port)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy}")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        route.answers(None)
+        route.reach(None)
     assert asked == []
 
 
 def test_nobody_there_is_no_answer(trust: ssl.SSLContext) -> None:
     with door(lambda _: None) as port:
         pass
-    assert not route.answers(f"http://127.0.0.1:{port}")
+    assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None:
@@ -133,7 +138,7 @@ def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None
         connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
     with door(refuse) as port:
-        assert not route.answers(f"http://127.0.0.1:{port}")
+        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_somebody_else_on_the_way_is_no_answer(
@@ -143,7 +148,7 @@ def test_somebody_else_on_the_way_is_no_answer(
     _, another_authority = tls_context(tmp_path / "other")
     monkeypatch.setenv("SSL_CERT_FILE", str(another_authority))
     with door(http_proxy(whatsapp(trust), [])) as port:
-        assert not route.answers(f"http://127.0.0.1:{port}")
+        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.TLS
 
 
 def test_silence_is_no_answer_and_ends_in_time(
@@ -158,10 +163,71 @@ def test_silence_is_no_answer_and_ends_in_time(
             connection.sendall(b"H")
 
     with door(drip) as port:
-        assert not route.answers(f"http://127.0.0.1:{port}")
+        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
         over.set()
 
 
 @pytest.mark.parametrize("url", ["gopher://127.0.0.1:1", "http://", "socks5://127.0.0.1:no"])
 def test_a_route_that_makes_no_sense_is_no_answer(url: str) -> None:
-    assert not route.answers(url)
+    assert route.reach(url).failed is Stage.PROXY
+
+
+@pytest.fixture
+def directly(trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """WhatsApp's place is somewhere else."""
+
+    def directly(host: str, port: int) -> None:
+        monkeypatch.setattr(route, "HOST", host)
+        monkeypatch.setattr(route, "PORT", port)
+
+    return directly
+
+
+def test_without_a_proxy_the_stage_tells_what_is_missing(
+    directly: Callable[[str, int], None],
+) -> None:
+    directly("nowhere.invalid", 443)
+    assert route.reach(None).failed is Stage.DNS
+    with door(lambda _: None) as port:
+        pass
+    directly("127.0.0.1", port)
+    assert route.reach(None).failed is Stage.TCP
+
+
+def test_somebody_who_speaks_no_http_is_no_whatsapp(trust: ssl.SSLContext) -> None:
+    def other(connection: socket.socket) -> None:
+        with trust.wrap_socket(connection, server_side=True) as secure:
+            read_head(secure)
+            secure.sendall(b"220 ready\r\n")
+
+    with door(http_proxy(other, [])) as port:
+        reach = route.reach(f"http://ana:secret@127.0.0.1:{port}")
+    assert (reach.failed, reach.proxy) == (Stage.HTTP, f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Date: Sat, 21 Nov 2026 09:00:01 GMT", datetime(2026, 11, 21, 9, 0, 1, tzinfo=UTC)),
+        ("date:Sat, 21 Nov 2026 09:00:01 -0000", datetime(2026, 11, 21, 9, 0, 1, tzinfo=UTC)),
+        ("Date: today", None),
+        ("Server: test", None),
+    ],
+)
+def test_the_answer_tells_what_time_it_is_there(
+    trust: ssl.SSLContext, header: str, date: datetime | None
+) -> None:
+    with door(http_proxy(whatsapp(trust, more=header), [])) as port:
+        assert route.reach(f"http://127.0.0.1:{port}").date == date
+
+
+def test_the_protocol_library_is_known_without_loading_it() -> None:
+    assert (library.whatsmeow_version() or "").startswith("v0.")
+    assert library.version_installed() == version("neonize")
+
+
+def test_a_library_without_a_build_note_is_unknown(tmp_path: Path) -> None:
+    native = tmp_path / "neonize-test.so"
+    native.write_bytes(b"\0" * 100)
+    assert library._built_from(native) is None
+    assert library._built_from(tmp_path / "missing.so") is None

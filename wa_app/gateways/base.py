@@ -1,12 +1,35 @@
 """What every kind of phone offers the services. There are two: WhatsApp and the practice phone."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
 from typing import Protocol
 
 from wa_app.domain.wire import Command, Dial, Incoming, News
 
 Sink = Callable[[str, int, News], None]
 """Takes (connection id, socket id, news). Must return at once: it queues, it never works."""
+
+
+class Stage(StrEnum):
+    """Where the way to WhatsApp ends when it ends too early, in the order of the way."""
+
+    DNS = auto()
+    TCP = auto()
+    PROXY = auto()  # in place of the two above
+    TLS = auto()
+    HTTP = auto()
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far one gets: `failed` is None when WhatsApp answers, and `date` what its clock says,
+    to the second. `proxy` is the one in between, `host:port` without its login."""
+
+    failed: Stage | None
+    date: datetime | None = None
+    proxy: str = ""
 
 
 class Gateway(Protocol):
@@ -69,5 +92,8 @@ class Gateway(Protocol):
     def quarantine(self, connection_id: str) -> None:
         """Move the session files aside instead. Raises OSError."""
 
-    def probe(self, route: str | None) -> bool:
+    def reach(self, route: str | None) -> Reach:
         """Whether WhatsApp answers over this route (None: directly); a few seconds at most."""
+
+    def components(self) -> Mapping[str, str | None]:
+        """What it is made of, by name: the version installed, None: it is missing or not known."""

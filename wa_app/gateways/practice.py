@@ -35,7 +35,7 @@ from wa_app.domain.wire import (
     Sent,
     Stored,
 )
-from wa_app.gateways.base import Sink
+from wa_app.gateways.base import Reach, Sink, Stage
 
 log = structlog.get_logger()
 
@@ -168,8 +168,12 @@ class PracticeGateway:
     def quarantine(self, connection_id: str) -> None:
         self.remove(connection_id)
 
-    def probe(self, route: str | None) -> bool:
-        return route is not None and "network_loss" not in self._switches(route)
+    def reach(self, route: str | None) -> Reach:
+        is_up = route is not None and "network_loss" not in self._switches(route)
+        return Reach(None if is_up else Stage.TCP)
+
+    def components(self) -> Mapping[str, str | None]:
+        return {}
 
     def _switches(self, connection_id: str) -> frozenset[str]:
         return self._accounts.read([connection_id])[connection_id].switches

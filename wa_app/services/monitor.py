@@ -73,9 +73,9 @@ class Monitor:
         if not waiting:
             return
         with ThreadPoolExecutor(8, thread_name_prefix="probe") as pool:
-            answers = pool.map(lambda way: self._gateways[way[0]].probe(way[1]), waiting)
-        for answered, (way, connection_ids) in zip(answers, waiting.items(), strict=True):
-            if answered:
+            reaches = pool.map(lambda way: self._gateways[way[0]].reach(way[1]), waiting)
+        for reach, (way, connection_ids) in zip(reaches, waiting.items(), strict=True):
+            if reach.failed is None:
                 log.info("outage over", channel=str(way[0]), connections=len(connection_ids))
                 for connection_id in connection_ids:
                     self._manager.judge(connection_id, self._lift)

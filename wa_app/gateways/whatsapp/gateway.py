@@ -5,13 +5,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Command, Dial, Incoming
-from wa_app.gateways.base import Sink
-from wa_app.gateways.whatsapp import route, session_file
+from wa_app.gateways.base import Reach, Sink
+from wa_app.gateways.whatsapp import library, route, session_file
 from wa_app.gateways.whatsapp.folders import Folders
 from wa_app.gateways.whatsapp.launch import Settings
 from wa_app.gateways.whatsapp.launcher import Launcher, environment_without
@@ -211,15 +210,15 @@ class WhatsAppGateway:
     def quarantine(self, connection_id: str) -> None:
         self._folders.quarantine(connection_id)
 
-    def probe(self, route_url: str | None) -> bool:
-        return route.answers(route_url)
+    def reach(self, route_url: str | None) -> Reach:
+        return route.reach(route_url)
+
+    def components(self) -> Mapping[str, str | None]:
+        return {"neonize": library.version_installed(), "whatsmeow": library.whatsmeow_version()}
 
 
 def _library_version() -> str:
-    try:
-        return f"neonize {version('neonize')}"
-    except PackageNotFoundError:
-        return "neonize (not installed)"
+    return f"neonize {library.version_installed() or '(not installed)'}"
 
 
 def _cause_of_death(report: Path) -> str:

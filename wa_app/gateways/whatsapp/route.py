@@ -1,4 +1,4 @@
-"""Whether WhatsApp answers over a route: directly, or through an http or socks5 proxy.
+"""How far one gets to WhatsApp over a route: directly, or through an http or socks5 proxy.
 
 By hand, because the answer must mean what it means for the library: the same host, the same
 trust in certificates (SSL_CERT_FILE is honoured), the same proxy of the environment.
@@ -10,8 +10,13 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass
+
+from wa_app.gateways.base import Reach, Stage
 
 HOST, PORT = "web.whatsapp.com", 443
 PATIENCE = 5.0
@@ -54,22 +59,54 @@ class Talk:
         self._socket.close()
 
 
-def answers(route: str | None) -> bool:
+def reach(route: str | None) -> Reach:
     """Any HTTP answer counts: it came from there."""
+    stage, proxy = Stage.PROXY, ""
     try:
         host, port, ask = _first_hop(route or _from_environment())
-        talk = Talk(host, port, time.monotonic() + PATIENCE)
+        if ask is None:
+            stage = Stage.TCP
+        else:
+            proxy = f"{host}:{port}"
+        with closing(Talk(host, port, time.monotonic() + PATIENCE)) as talk:
+            if ask is not None:
+                ask(talk)
+            stage = Stage.TLS
+            talk.secure()
+            stage = Stage.HTTP
+            return Reach(None, _date_in(_ask_whatsapp(talk)), proxy)
+    except socket.gaierror:
+        return Reach(stage if proxy else Stage.DNS, proxy=proxy)
     except (OSError, ValueError):
-        return False
+        return Reach(stage, proxy=proxy)
+
+
+def _ask_whatsapp(talk: Talk) -> bytes:
+    """The head of the answer."""
+    talk.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+    head = talk.receive(5)
+    if head != b"HTTP/":
+        raise OSError("no HTTP")
+    return head + _head(talk)
+
+
+def _date_in(head: bytes) -> datetime | None:
+    dates = [line[5:] for line in head.split(b"\r\n") if line[:5].lower() == b"date:"]
     try:
-        ask(talk)
-        talk.secure()
-        talk.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
-        return talk.receive(5) == b"HTTP/"
-    except (OSError, ValueError):
-        return False
-    finally:
-        talk.close()
+        at = parsedate_to_datetime(dates[0].decode("ascii").strip())
+    except (IndexError, ValueError):
+        return None
+    return at.replace(tzinfo=at.tzinfo or UTC)
+
+
+def _head(talk: Talk) -> bytes:
+    """Byte by byte, for what follows a proxy's head is no longer the proxy's."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += talk.receive(1)
+        if len(head) > LONGEST_HEAD:
+            raise OSError("no HTTP")
+    return head
 
 
 def _from_environment() -> str | None:
@@ -78,10 +115,10 @@ def _from_environment() -> str | None:
     return os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
 
 
-def _first_hop(route: str | None) -> tuple[str, int, Callable[[Talk], None]]:
-    """Whom to connect to, and what to say there before WhatsApp itself listens."""
+def _first_hop(route: str | None) -> tuple[str, int, Callable[[Talk], None] | None]:
+    """Whom to connect to, and what to say there, if so, before WhatsApp itself listens."""
     if not route:
-        return HOST, PORT, lambda _: None
+        return HOST, PORT, None
     proxy = urlsplit(route if "://" in route else f"http://{route}")
     if not proxy.hostname:
         raise ValueError("no host")
@@ -99,13 +136,7 @@ def _ask_http(talk: Talk, proxy: SplitResult) -> None:
         login = base64.b64encode(b":".join(_login(proxy))).decode()
         lines.append(f"Proxy-Authorization: Basic {login}")
     talk.send("\r\n".join([*lines, "", ""]).encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        # Byte by byte, for what follows the head is no longer the proxy's.
-        head += talk.receive(1)
-        if len(head) > LONGEST_HEAD:
-            raise OSError("no HTTP")
-    if head.split(maxsplit=2)[1:2] != [b"200"]:
+    if _head(talk).split(maxsplit=2)[1:2] != [b"200"]:
         raise OSError("the proxy refused")
 
 
