@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from flask import Flask
 
 from tests.web.conftest import PASSWORD, Person, observe
@@ -325,3 +326,14 @@ def test_the_command_line_does_the_same(app: Flask, cast: dict[str, User]) -> No
     for command in ("deactivate", "delete"):
         code, output = wa(command, "carla@example.com", *(["--yes"] if command == "delete" else []))
         assert (code, "last administrator" in output) == (1, True)
+
+
+def test_a_link_that_failed_is_not_in_the_log(
+    app: Flask, carla: Person, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = shown_once(carla.post("/admin/users", data={"email": "d@example.com"}).text, "link")
+    monkeypatch.setitem(app.jinja_env.globals, "url_for", None)  # no page can be drawn
+    answer = visitor(app).get(link, headers={"Accept": "application/json"})
+    assert answer.status_code == 500
+    assert "/invitation/…" in caplog.text
+    assert link.rpartition("/")[2] not in caplog.text
