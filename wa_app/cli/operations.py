@@ -4,7 +4,13 @@ no server runs, by the command itself."""
 import click
 from flask.cli import AppGroup
 
-from wa_app.cli.shared import refusals_in_words, runtime, server_is_running, wa
+from wa_app.cli.shared import (
+    OPERATION_DONE,
+    carried_out,
+    refusals_in_words,
+    server_is_running,
+    wa,
+)
 from wa_app.models import utc_now
 from wa_app.services import jobs, operations
 from wa_app.services.audit import COMMAND_LINE
@@ -14,9 +20,6 @@ clean = AppGroup("clean", help="Remove what is left over.")
 scheduled = AppGroup("jobs", help="What runs by itself.")
 wa.add_command(clean)
 wa.add_command(scheduled)
-
-PATIENCE = 600.0
-"""Seconds; a full reset of many numbers takes its time."""
 
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Only show what would go.")
 
@@ -56,32 +59,19 @@ def reset(dry_run: bool, yes: bool) -> None:
     carry_out("cleanup.full_reset", dry_run=dry_run)
 
 
-def carry_out(kind: str, *, dry_run: bool = False, **parameters: str) -> None:
-    """Ask for an operation and tell how it went. Exits with 1 when a step failed."""
-    with refusals_in_words():
-        asked = operations.ask(COMMAND_LINE, kind, parameters, dry_run=dry_run)
-    operation_id = asked.id
-    if not server_is_running():
-        _stand_in()
-    operation = operations.wait_for(operation_id, PATIENCE)
+def carry_out(kind: str, *, dry_run: bool = False) -> None:
+    """Do it and tell how it went. Exits with 1 when a step failed."""
+    operation = carried_out(kind, dry_run=dry_run)
     counts = operations.counts(operation)
     for step in operation.steps:
         click.echo(_line(step.outcome, f"{words.STEPS[step.what]}: {step.label} {step.target}"))
         if step.detail:
-            click.echo(f"           {words.detail_of(step)}")
+            click.echo(_line(None, words.detail_of(step) or ""))
     click.echo(words.summary(operation, counts))
     if operation.state != "DONE":
-        raise click.ClickException(f"It goes on by itself (operation {operation_id}).")
+        raise click.ClickException(f"It goes on by itself (operation {operation.id}).")
     if counts["failed"]:
         raise SystemExit(1)
-
-
-def _stand_in() -> None:
-    """The owner's work, for the operations that wait and nothing else."""
-    owner = runtime()
-    with owner.standing_in() as manager:
-        if manager is not None:
-            owner.carry_out_operations()
 
 
 def _line(outcome: str | None, what: str) -> str:
@@ -104,7 +94,7 @@ def run_job(name: str) -> None:
     if not server_is_running():
         raise click.ClickException("No server is running; jobs run in the server.")
     with refusals_in_words():
-        job = jobs.run_now(COMMAND_LINE, name, utc_now(), PATIENCE)
+        job = jobs.run_now(COMMAND_LINE, name, utc_now(), OPERATION_DONE)
     if job.error:
         raise click.ClickException(f"It ran and failed: {job.error}")
     click.echo(f"It ran and took {job.seconds} s." if job.asked_at is None else "Asked for.")

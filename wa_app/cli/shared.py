@@ -20,6 +20,9 @@ wa = AppGroup("wa", help="Run Vigía from the command line.")
 CARRIED_OUT = 15.0
 """Seconds to wait for the owner."""
 
+OPERATION_DONE = 600.0
+"""Seconds; a full reset of many numbers takes its time."""
+
 
 @contextmanager
 def refusals_in_words() -> Iterator[None]:
@@ -46,13 +49,13 @@ def runtime() -> Runtime:
     return made
 
 
-def carried_out(kind: str, **parameters: str) -> Operation:
+def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Operation:
     """An operation, done by the server, or here when there is none; or as it is when that takes
     too long."""
-    asked = operations.ask(COMMAND_LINE, kind, parameters)
+    asked = operations.ask(COMMAND_LINE, kind, parameters, dry_run=dry_run)
     if not server_is_running():
         stand_in = runtime()
         with stand_in.standing_in() as manager:
             if manager is not None:
                 stand_in.carry_out_operations()
-    return operations.wait_for(asked.id, CARRIED_OUT)
+    return operations.wait_for(asked.id, OPERATION_DONE)

@@ -98,7 +98,6 @@ JOBS: Mapping[str, str] = {
     "clean-stale": _("Cleans stale connections"),
     "back-up": _("Backs up all session files"),
     "alerts": _("Looks for trouble people should know of"),
-    "mails": _("Sends mails that wait"),
 }
 
 
