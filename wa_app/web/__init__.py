@@ -30,6 +30,7 @@ from wa_app.web.api.admin import alerts as api_admin_alerts
 from wa_app.web.api.admin import audit as api_admin_audit
 from wa_app.web.api.admin import backups as api_admin_backups
 from wa_app.web.api.admin import connections as api_admin_connections
+from wa_app.web.api.admin import diagnostics as api_admin_diagnostics
 from wa_app.web.api.admin import operations as api_admin_operations
 from wa_app.web.api.admin import users as api_admin_users
 
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     api_admin_backups.bp,
     api_admin_users.bp,
     api_admin_alerts.bp,
+    api_admin_diagnostics.bp,
 )
 
 

@@ -5,16 +5,14 @@ import socket
 from collections.abc import Callable, Mapping
 
 import structlog
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.extensions import db
-from wa_app.services import connections, ownership
+from wa_app.services import connections, database, doctor, ownership
+from wa_app.services.database import Tables
 from wa_app.web.errors import RETRY_AFTER
 from wa_app.web.times import iso, now
 
@@ -24,7 +22,9 @@ bp = Blueprint("health", __name__)
 
 @bp.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    return jsonify(success=True, message=_("The process answers."), timestamp=iso(now()))
+    """`instance` is the same for all servers of one data folder."""
+    message = _("The process answers.")
+    return jsonify(success=True, message=message, timestamp=iso(now()), instance=doctor.instance())
 
 
 @bp.get("/readyz")
@@ -49,14 +49,12 @@ def _outcome(name: str, check: Callable[[], str]) -> str:
 
 
 def _database() -> str:
-    db.session.execute(text("SELECT 1"))
+    database.look()
     return "reachable"
 
 
 def _migrations() -> str:
-    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
-    applied = MigrationContext.configure(db.session.connection()).get_current_heads()
-    return "applied" if set(applied) == set(scripts.get_heads()) else "failed"
+    return "applied" if database.tables() is Tables.APPLIED else "failed"
 
 
 def _runtime() -> str:

@@ -1,0 +1,24 @@
+"""What may be wrong with this installation."""
+
+import json
+
+import click
+from flask import current_app
+
+from wa_app.cli.shared import runtime, wa
+from wa_app.services.doctor import Case, examine
+from wa_app.web import diagnoses
+
+
+@wa.command()
+@click.option("--json", "as_json", is_flag=True, help="As the API answers.")
+def doctor(as_json: bool) -> None:
+    """Look for everything that may be wrong, and say what to do. Exit code 1 when something is."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    report = examine(app, Case(runtime().tools, serving=False))
+    if as_json:
+        click.echo(json.dumps(diagnoses.document(report), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(diagnoses.lines(report)))
+    if not report.ok:
+        raise SystemExit(1)
