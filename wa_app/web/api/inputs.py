@@ -110,4 +110,16 @@ def _whole(name: str, value: Any) -> int:
     return value
 
 
-PARSERS: Mapping[type, _Parser] = {bool: _truth, str: text, int: _whole, Channel: _channel}
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise WrongInput(name, "not_a_list")
+    return [text(name, one) for one in value]
+
+
+PARSERS: Mapping[type, _Parser] = {
+    bool: _truth,
+    str: text,
+    list: _texts,
+    int: _whole,
+    Channel: _channel,
+}
