@@ -1,3 +1,3 @@
 """Vigía: WhatsApp sessions that stay up by themselves and say why when they do not."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
