@@ -1,5 +1,6 @@
 """A small cast: Ana owns a shop, Bruno owns another, Carla is the administrator."""
 
+import ssl
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 
 from app import create_app
+from tests.whatsapp_server.certificate import tls_context
 from wa_app import config
 from wa_app.extensions import db
 from wa_app.services import accounts
@@ -47,3 +49,13 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     yield application
     with application.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture
+def trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The certificate of a WhatsApp on loopback, trusted by this process."""
+    context, authority = tls_context(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return context

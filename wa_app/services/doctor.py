@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 import structlog
@@ -250,8 +251,11 @@ def check_folders(case: Case) -> Iterator[Finding]:
     folder = settings.sessions_dir if settings.sessions_dir.exists() else settings.data_dir
     if not folder.is_dir():
         yield ill("no_folder", path=folder)
-    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield ill("not_writable", path=folder)
+        return
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        yield ill("not_writable", path=folder, why=error.strerror)
     else:
         wrong = next(_open_to_others(settings.data_dir), None)
         yield ill("open_to_others", **wrong) if wrong else well("fine", path=settings.sessions_dir)

@@ -164,7 +164,7 @@ WORDS: Mapping[tuple[str, str], Words] = {
         _("neonize %(neonize)s is installed instead of %(pinned)s, with which this was tested."),
         INSTALL,
     ),
-    ("protocol", "accepted"): Words(_("No number is held because WhatsApp wants a newer library.")),
+    ("protocol", "accepted"): Words(_("WhatsApp accepts the library: no number is held for it.")),
     ("protocol", "outdated"): Words(
         _("WhatsApp wants a newer library. Numbers held: %(count)s."),
         _("Upgrade Vigía, or neonize alone. The numbers try again by themselves after that."),
@@ -176,8 +176,8 @@ WORDS: Mapping[tuple[str, str], Words] = {
         _("Move that file away; the folder is then made by itself."),
     ),
     ("folders", "not_writable"): Words(
-        _("The service may not write in %(path)s."),
-        _("Give the folder to the user the service runs as, with chown -R."),
+        _("The service cannot write in %(path)s: %(why)s."),
+        _("Give the folder to the user the service runs as, with chown -R, on a disk with room."),
     ),
     ("folders", "open_to_others"): Words(
         _("Others on this machine may open %(path)s (mode %(mode)s)."),
