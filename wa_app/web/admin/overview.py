@@ -82,14 +82,15 @@ def shown() -> dict[str, Any]:
     """What the page and its live part show."""
     query = query_asked()
     found = overview.find(query)
-    at, owner = now(), connections.owner()
+    at, owner, counts = now(), connections.owner(), _counted()
     alive = owner_is_alive(owner, at)
     stale_after = current_app.config["SETTINGS"].policy.heartbeat_stale_after
     return {
         "query": query,
         "found": found,
         "lines": [_line(connection, alive) for connection in found.rows],
-        "counts": _counted(),
+        "counts": counts,
+        "total": sum(count for _look, count in counts),
         "owner": owner,
         "alive": alive,
         "standbys": ownership.standing_by(at, stale_after),
