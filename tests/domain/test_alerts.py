@@ -102,7 +102,7 @@ def test_what_becomes_of_an_episode(
         (AlertKind.CREDENTIALS_CORRUPT, Reason.FILE_CORRUPT, True),
         (AlertKind.CLIENT_OUTDATED, Reason.CLIENT_OUTDATED, True),
         (AlertKind.RETRIES_EXHAUSTED, Reason.PROCESS_DIED, True),
-        *((AlertKind.RETRIES_EXHAUSTED, cause, False) for cause in OUTAGE_REASONS),
+        *((AlertKind.RETRIES_EXHAUSTED, cause, False) for cause in sorted(OUTAGE_REASONS)),
         (AlertKind.ATTEMPTS, Reason.CONNECTION_LOST, False),
         (AlertKind.OUTAGE, Reason.UNREACHABLE, True),  # one of its numbers has waited already
         (AlertKind.DISK_NEARLY_FULL, None, False),
