@@ -211,19 +211,20 @@ def _may_be_listened_on(settings: Settings) -> Finding:
 
 
 def check_scheduler(case: Case) -> Iterator[Finding]:
-    """Jobs are written down so often at most; whoever has just started gets his time, too."""
+    """Jobs are written down so often at most; a service that has just started gets its time."""
     owner, now = connections.owner(), case.now
-    if not ownership.is_alive(owner, now, case.settings.policy.heartbeat_stale_after):
+    if owner is None or not ownership.is_alive(
+        owner, now, case.settings.policy.heartbeat_stale_after
+    ):
         yield well("no_service")
         return
     row = db.session.get(JobRun, "monitor")
-    last_at = row and row.last_at
+    last_at = max(owner.since, (row and row.last_at) or owner.since)
     every = max(case.settings.policy.monitor_interval, jobs.RECORD_EVERY)
-    since = max(at for at in (last_at, owner and owner.since) if at is not None)
-    if now - since > watchdog.INTERVALS * every:
-        yield ill("still", since=since)
+    if now - last_at > watchdog.INTERVALS * every:
+        yield ill("still", since=last_at)
     else:
-        yield well("runs", at=last_at) if last_at else well("starting")
+        yield well("runs", at=last_at) if last_at > owner.since else well("starting")
 
 
 def check_jobs(_case: Case) -> Iterator[Finding]:
