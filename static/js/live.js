@@ -9,10 +9,13 @@
 
   // ---- merging
 
+  // By attribute: in a form, `.id` would be its field of that name.
+  const id = (node) => node.getAttribute?.("id") || "";
+
   const same = (old, fresh) =>
     old.nodeType === fresh.nodeType &&
     old.nodeName === fresh.nodeName &&
-    (old.id || "") === (fresh.id || "") &&
+    id(old) === id(fresh) &&
     (old.dataset?.key || "") === (fresh.dataset?.key || "");
 
   // A drawer or dialog is open because the person opened it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .conftest import CARLA, Start
-from .server import GUNICORN, wait_until
+from .server import GUNICORN, PATIENCE, wait_until
 from .visitor import Visitor
 
 
@@ -14,11 +14,11 @@ def test_a_monitor_that_hangs_costs_a_restart_and_nothing_else(
 ) -> None:
     server = prepare(MONITOR_INTERVAL="1")
     server.start([*GUNICORN[:-1], "tests/product/hung_monitor.conf.py"])
-    first = server.worker.pid
+    first = server.worker
     number = sign_in(server).practice_phone()
     number.link_practice_phone()
     server.wait_for_log("the service restarts itself")
-    wait_until(lambda: server.worker.pid != first, "another worker")
+    first.wait(PATIENCE)
     server.wait_for_role("owner")
     number.wait_for("CONNECTED")
     carla = sign_in(server, CARLA)

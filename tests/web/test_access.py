@@ -128,9 +128,12 @@ def test_a_deactivated_user_gets_403(
     rule: str,
     endpoint: str,
 ) -> None:
-    path, bruno = address(rule), sign_in(cast["bruno"])
-    accounts.deactivate(COMMAND_LINE, cast["bruno"])
-    answer = bruno.call(method, path)
+    """An administrator, too, wherever only they may come in."""
+    who = cast["carla" if _is_admins(rule) else "bruno"]
+    path, person = address(rule), sign_in(who)
+    accounts.create(COMMAND_LINE, "dora@example.com", PASSWORD, role="admin")
+    accounts.deactivate(COMMAND_LINE, who)
+    answer = person.call(method, path)
     assert answer.status_code == 403
     assert "deactivated" in answer.text
 
