@@ -30,7 +30,9 @@ from wa_app.gateways import mail
 from wa_app.gateways.whatsapp import route
 from wa_app.models import Connection, JobRun, User, utc_now
 from wa_app.services import alerts, backups, doctor, mails, ownership, watchdog
-from wa_app.services.doctor import CHECKS, Case, Doctor, examine
+from wa_app.services.checks import CHECKS, service
+from wa_app.services.checks.finding import Case, Finding, ill, well
+from wa_app.services.doctor import Doctor, examine
 from wa_app.services.tools import Tools
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -210,7 +212,7 @@ def test_a_port_of_another_program_is_told(make: Make, stack: ExitStack) -> None
 def test_a_port_that_does_not_answer_is_told(
     make: Make, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(service, "ANSWER_WITHIN", 0.2)
     over = threading.Event()
     port = stack.enter_context(door(lambda _: over.wait() and None))
     stack.callback(over.set)
@@ -464,12 +466,12 @@ def test_a_check_that_hangs_or_fails_costs_the_others_nothing(
 ) -> None:
     over = threading.Event()
 
-    def hangs(_: Case) -> Iterator[doctor.Finding]:
+    def hangs(_: Case) -> Iterator[Finding]:
         over.wait()
-        yield doctor.well("too_late")
+        yield well("too_late")
 
-    def fails(_: Case) -> Iterator[doctor.Finding]:
-        yield doctor.ill("found")
+    def fails(_: Case) -> Iterator[Finding]:
+        yield ill("found")
         raise RuntimeError("no way to 34600111222")
 
     app = make()

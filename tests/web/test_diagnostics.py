@@ -3,6 +3,7 @@
 import ast
 import inspect
 import ssl
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,9 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Stage
 from wa_app.models import Connection, JobRun
 from wa_app.services import doctor
-from wa_app.services.doctor import Finding, Report
+from wa_app.services.checks import CHECKS
+from wa_app.services.checks.finding import Finding
+from wa_app.services.doctor import Report
 from wa_app.web import diagnoses
 
 ADDRESS = "/admin/diagnostics"
@@ -57,7 +60,7 @@ def test_the_page_shows_what_is_wrong_first_and_what_to_do(carla: Person) -> Non
     assert "Nobody looks after the numbers." in check_of(troubles, "owner")
     assert "WhatsApp can be reached through 127.0.0.1" in check_of(well, "whatsapp")
     assert "3 things need you." in page
-    assert page.count("data-check") == len(doctor.CHECKS)
+    assert page.count("data-check") == len(CHECKS)
 
 
 def test_the_page_is_in_the_readers_language(carla: Person) -> None:
@@ -73,7 +76,7 @@ def test_programs_are_told_the_same(carla: Person) -> None:
     told = carla.get("/api/admin/diagnostics").json
     assert (told["success"], told["ok"], told["message"]) == (True, False, "Something needs you.")
     found = {one["check"]: one for one in told["checks"]}
-    assert list(found) == list(doctor.CHECKS)
+    assert list(found) == list(CHECKS)
     assert found["key"]["ok"] is False
     assert found["key"]["code"] == "beside"
     assert found["key"]["remedy"].startswith("Set BACKUP_KEY")
@@ -102,8 +105,13 @@ def test_nobody_is_named_in_the_text_for_those_who_help(
 def _codes() -> set[tuple[str, str, bool]]:
     """(check, code, whether that is well) of everything that is written in a check, or in a
     function that it calls."""
-    tree = ast.parse(inspect.getsource(doctor))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    modules = (doctor, *(sys.modules[check.__module__] for check in CHECKS.values()))
+    functions = {
+        node.name: node
+        for module in modules
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.FunctionDef)
+    }
 
     def found_in(name: str) -> Iterator[tuple[str, bool]]:
         for call in [node for node in ast.walk(functions[name]) if isinstance(node, ast.Call)]:
@@ -120,7 +128,7 @@ def _codes() -> set[tuple[str, str, bool]]:
     whatever = {("", code, well) for code, well in (*found_in("_look"), *found_in("_end"))}
     return whatever | {
         (check, code, well)
-        for check, function in doctor.CHECKS.items()
+        for check, function in CHECKS.items()
         for code, well in found_in(function.__name__)
     }
 
@@ -135,7 +143,7 @@ def test_every_finding_has_words_and_every_trouble_a_remedy() -> None:
 
 def test_every_check_is_in_one_group() -> None:
     grouped = [check for _, checks in diagnoses.GROUPS for check in checks]
-    assert sorted(grouped) == sorted(doctor.CHECKS)
+    assert sorted(grouped) == sorted(CHECKS)
 
 
 def test_times_are_told_in_utc(app: Flask) -> None:

@@ -6,7 +6,8 @@ import click
 from flask import current_app
 
 from wa_app.cli.shared import runtime, wa
-from wa_app.services.doctor import Case, examine
+from wa_app.services.checks.finding import Case
+from wa_app.services.doctor import examine
 from wa_app.web import diagnoses
 
 

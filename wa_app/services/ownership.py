@@ -4,11 +4,13 @@ The kernel frees the lock when its holder dies, however it dies.
 """
 
 import fcntl
+import hmac
 import os
 import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from flask import current_app
 from sqlalchemy import delete, select
 
 from wa_app.extensions import db
@@ -65,6 +67,12 @@ def stop_standing_by() -> None:
 def standing_by(now: datetime, stale_after: timedelta) -> list[Standby]:
     fresh = select(Standby).where(Standby.heartbeat_at >= now - stale_after)
     return list(db.session.scalars(fresh.order_by(Standby.since)))
+
+
+def instance() -> str:
+    """The same for all servers of one data folder, and no other."""
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.digest(key, b"instance", "sha256").hex()[:16]
 
 
 def is_alive(owner: Owner | None, now: datetime, stale_after: timedelta) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 
 from wa_app import __version__
-from wa_app.services.doctor import Finding, Report
+from wa_app.services.checks.finding import Finding
+from wa_app.services.doctor import Report
 
 START_AGAIN = _(
     "Look at its log, then stop it and start it again: every number comes back by itself."

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.extensions import db
-from wa_app.services import connections, database, doctor, ownership
+from wa_app.services import connections, database, ownership
 from wa_app.services.database import Tables
 from wa_app.web.errors import RETRY_AFTER
 from wa_app.web.times import iso, now
@@ -24,7 +24,9 @@ bp = Blueprint("health", __name__)
 def healthz() -> ResponseReturnValue:
     """`instance` is the same for all servers of one data folder."""
     message = _("The process answers.")
-    return jsonify(success=True, message=message, timestamp=iso(now()), instance=doctor.instance())
+    return jsonify(
+        success=True, message=message, timestamp=iso(now()), instance=ownership.instance()
+    )
 
 
 @bp.get("/readyz")

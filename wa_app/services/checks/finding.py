@@ -1,0 +1,83 @@
+"""What a check is handed, and what it finds."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from wa_app.config import Settings
+from wa_app.domain.states import Channel
+from wa_app.gateways.base import Gateway
+from wa_app.services.tools import Tools
+
+T = TypeVar("T")
+
+PATIENCE = 7.0
+"""Seconds for each check; longer than a way to WhatsApp takes to be given up (5 s)."""
+
+PERSONAL = re.compile(r"\S*@\S+|\+?\d[\d ]{6,}\d")
+"""Addresses, logins in URLs, numbers of phones."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`code` is the stable word of what was found; `values` are for its sentence, and hold nothing
+    that must not be shown to a stranger who helps."""
+
+    ok: bool
+    code: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`serving`: asked by a server, not by a command that may be alone."""
+
+    tools: Tools
+    serving: bool
+
+    @property
+    def settings(self) -> Settings:
+        return self.tools.settings
+
+    @property
+    def now(self) -> datetime:
+        return self.tools.clock()
+
+    @property
+    def whatsapp(self) -> Gateway:
+        return self.tools.gateways[Channel.WHATSAPP]
+
+
+Check = Callable[[Case], Iterator[Finding]]
+
+
+def well(code: str, **values: object) -> Finding:
+    return Finding(True, code, values)
+
+
+def ill(code: str, **values: object) -> Finding:
+    return Finding(False, code, values)
+
+
+def without_people(text: object) -> str:
+    """What somebody else's software said, without what a report must not carry on."""
+    lines = str(text).splitlines() or [""]  # the database's own second line tells the statement
+    return PERSONAL.sub("…", lines[0])[:200]
+
+
+def in_background(run: Callable[[], T]) -> Future[T]:
+    """In a thread that nobody waits for at the end: a pool's would hold up the command."""
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(run())
+        except Exception as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="check", daemon=True).start()
+    return outcome
