@@ -65,10 +65,12 @@ def by_api(carla: Visitor, name: str) -> None:
 
 
 def by_command(carla: Visitor, name: str) -> None:
-    command = COMMANDS[name]
-    environment = carla.server.environment
+    run(carla.server, COMMANDS[name])
+
+
+def run(server: Server, command: list[str]) -> None:
     done = subprocess.run(
-        command, cwd=config.ROOT, env=environment, capture_output=True, text=True, timeout=60
+        command, cwd=config.ROOT, env=server.environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -270,6 +272,34 @@ def test_a_full_reset_needs_the_word(carla: Visitor) -> None:
         assert (answer.status_code, answer.json()["error"]) == (409, "confirm_first")
     asked = carla.server.flask("wa", "reset")  # nobody there to type it
     assert asked.returncode == 1
+
+
+def test_where_no_server_runs_the_command_does_it_itself(
+    prepare: Start, sign_in: Callable[..., Visitor]
+) -> None:
+    """It takes the lock, does what it is about, and dials nobody."""
+    server = prepare()
+    server.start()
+    number = sign_in(server).practice_phone()
+    number.link_practice_phone()
+    server.end()
+    (server.data_dir / "sessions" / "left-over").mkdir(parents=True)
+    plan = server.flask("wa", "clean", "orphans", "--dry-run")
+    assert (plan.returncode, plan.stdout.splitlines()[-1]) == (0, "1 thing would be done.")
+    assert (server.data_dir / "sessions" / "left-over").exists()
+    run(server, COMMANDS["orphans"])
+    assert not (server.data_dir / "sessions" / "left-over").exists()
+    reset = server.flask("wa", "reset", "--yes")
+    assert (reset.returncode, reset.stdout.splitlines()[-1]) == (0, "1 done."), reset.stderr
+    refused = server.flask("wa", "jobs", "run", "clean-stale")
+    assert refused.returncode == 1
+    assert "No server is running" in refused.stderr
+    server.wait_until_nothing_runs()
+    seen = number.via(sign_in(server.start())).status()
+    assert (seen["status"], seen["explanation"]["title"]) == (
+        "DISCONNECTED",
+        "No number is linked yet.",
+    )
 
 
 # ---- crashes
