@@ -23,6 +23,7 @@ MEASUREMENTS: Mapping[str, Callable[[int], list[Line]]] = {
     "resources": fleet.resources,
     "restart": fleet.restart,
     "monitor": watching.monitor,
+    "overview": watching.overview,
     "status": serving.status,
 }
 

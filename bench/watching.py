@@ -1,4 +1,4 @@
-"""A look of the health monitor at very many rows: no sockets, only SQLite and the rules."""
+"""Looks at very many rows, of the health monitor and of people: no sockets, only SQLite."""
 
 import sqlite3
 import time
@@ -17,6 +17,7 @@ from wa_app import config
 from wa_app.domain.states import Channel, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
+from wa_app.services import overview as services
 from wa_app.services.monitor import Monitor
 
 CONNECTIONS = 10_000
@@ -58,6 +59,32 @@ def monitor(count: int) -> list[Line]:
         compared(f"{what}, against reading the rows with sqlite3 alone", looks, reads),
         alone(f"{what}: SQL statements", [float(statements)], unit="statements"),
     ]
+
+
+def overview(count: int) -> list[Line]:
+    """What the administrators' first page asks the database for, every five seconds."""
+    with folder() as place:
+        app = create_app(config.load({"DATA_DIR": str(place)}))
+        with app.app_context():
+            fill(CONNECTIONS)
+            pages, reads = alternating(count, page, lambda: read(place))
+            searches, _ = alternating(count, lambda: page("ana 000123"), lambda: read(place))
+            db.engine.dispose()
+    what = f"of the overview of {CONNECTIONS:,} connections"
+    against = "against reading the rows with sqlite3 alone"
+    return [
+        compared(f"One page {what}, with counts, {against}", pages, reads),
+        compared(f"A search {what}, {against}", searches, reads),
+    ]
+
+
+def page(words: str = "") -> float:
+    started = time.perf_counter()
+    services.find(services.Query(words))
+    services.counts()
+    seconds = time.perf_counter() - started
+    db.session.rollback()
+    return seconds
 
 
 def fill(count: int) -> list[str]:
