@@ -48,7 +48,7 @@ class Jobs:
         self._scheduler = scheduler
         self._clock = clock
         self._turns: dict[str, int] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, datetime] = {}
         self._recorded: dict[str, tuple[datetime, str | None]] = {}
 
     def turns(self, name: str) -> int:
@@ -88,18 +88,21 @@ class Jobs:
 
     def start_what_was_asked_for(self) -> None:
         """A job that is just running is asked again at the next look."""
-        for name in db.session.scalars(select(JobRun.name).where(JobRun.asked_at.is_not(None))):
-            self._asked.add(name)
+        asked = select(JobRun.name, JobRun.asked_at).where(JobRun.asked_at.is_not(None))
+        for name, at in db.session.execute(asked):
+            self._asked[name] = at
             with suppress(JobLookupError):
                 self._scheduler.modify_job(name, next_run_time=self._clock())
 
     def _turn(self, job: Job) -> None:
+        asked = self._asked.pop(job.name, None)  # what is asked from now on wants another turn
         began_at, began = self._clock(), time.monotonic()
         with self._app.app_context():
             error = self._outcome(job)
             self._turns[job.name] = self.turns(job.name) + 1
             try:
-                self._record(job, began_at, time.monotonic() - began, error)
+                if asked or self._is_news(job, began_at, error):
+                    self._record(job, began_at, time.monotonic() - began, error, asked)
             except Exception:
                 log.exception("job not recorded", job=job.name)  # the database is away
 
@@ -112,9 +115,23 @@ class Jobs:
             return f"{type(error).__name__}: {error}"[:500]
         return None
 
-    def _record(self, job: Job, began_at: datetime, seconds: float, error: str | None) -> None:
-        if not self._is_news(job, began_at, error):
-            return
+    def _is_news(self, job: Job, began_at: datetime, error: str | None) -> bool:
+        at, last_error = self._recorded.get(job.name, (None, None))
+        return (
+            at is None
+            or error != last_error
+            or job.every >= RECORD_EVERY
+            or began_at - at >= RECORD_EVERY
+        )
+
+    def _record(
+        self,
+        job: Job,
+        began_at: datetime,
+        seconds: float,
+        error: str | None,
+        asked: datetime | None,
+    ) -> None:
         planned = self._scheduler.get_job(job.name)
         written = update(JobRun).where(JobRun.name == job.name)
         db.session.execute(
@@ -125,20 +142,10 @@ class Jobs:
                 next_at=planned.next_run_time if planned else None,
             )
         )
-        db.session.execute(written.where(JobRun.asked_at <= began_at).values(asked_at=None))
+        if asked is not None:
+            db.session.execute(written.where(JobRun.asked_at == asked).values(asked_at=None))
         db.session.commit()
-        self._asked.discard(job.name)
         self._recorded[job.name] = (began_at, error)
-
-    def _is_news(self, job: Job, began_at: datetime, error: str | None) -> bool:
-        at, last_error = self._recorded.get(job.name, (None, None))
-        return (
-            at is None
-            or error != last_error
-            or job.name in self._asked
-            or job.every >= RECORD_EVERY
-            or began_at - at >= RECORD_EVERY
-        )
 
 
 # ---- for pages, programs and the command line, in any process
