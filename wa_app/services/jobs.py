@@ -48,7 +48,7 @@ class Jobs:
         self._scheduler = scheduler
         self._clock = clock
         self._turns: dict[str, int] = {}
-        self._asked: dict[str, datetime] = {}
+        self._asked: dict[str, datetime | None] = {}
         self._recorded: dict[str, tuple[datetime, str | None]] = {}
 
     def turns(self, name: str) -> int:
