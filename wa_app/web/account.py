@@ -8,9 +8,8 @@ from flask_login import login_required
 from wa_app.domain.accounts import SCOPES
 from wa_app.domain.errors import Refused
 from wa_app.services import accounts, tokens
-from wa_app.web import errors
+from wa_app.web import errors, inputs
 from wa_app.web.access import actor, me
-from wa_app.web.api import inputs
 from wa_app.web.auth import enter
 
 bp = Blueprint("account", __name__, url_prefix="/account")

@@ -8,9 +8,8 @@ from flask_login import login_required
 
 from wa_app.models import Connection, ConnectionEvent
 from wa_app.services import connections
-from wa_app.web import times
+from wa_app.web import inputs, times
 from wa_app.web.access import chosen_connection, me
-from wa_app.web.api import inputs
 
 bp = Blueprint("history", __name__)
 

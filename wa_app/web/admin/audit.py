@@ -10,8 +10,8 @@ from flask_login import login_required
 
 from wa_app.models import Audit
 from wa_app.services import audit as records
+from wa_app.web import inputs
 from wa_app.web.access import require_admin
-from wa_app.web.api import inputs
 from wa_app.web.times import iso, now
 
 bp = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")

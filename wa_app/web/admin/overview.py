@@ -17,10 +17,9 @@ from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import connections, overview, ownership
 from wa_app.services.overview import Query
-from wa_app.web import errors
+from wa_app.web import errors, inputs
 from wa_app.web.access import actor, require_admin
 from wa_app.web.admin import alerts
-from wa_app.web.api import inputs
 from wa_app.web.presentation import (
     HOLD_LOOKS,
     STATUS_LOOKS,

@@ -19,9 +19,8 @@ from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.domain.errors import Refused
 from wa_app.models import User
 from wa_app.services import accounts, connections, invitations, people
-from wa_app.web import errors, links
+from wa_app.web import errors, inputs, links
 from wa_app.web.access import actor, me, require_admin
-from wa_app.web.api import inputs
 from wa_app.web.auth import enter
 from wa_app.web.presentation import USER_LOOKS
 

@@ -8,8 +8,8 @@ from wa_app.domain.errors import ConnectionNotFound, NotFound, PairFirst, WrongI
 from wa_app.domain.messages import MessageState
 from wa_app.models import Connection, Message
 from wa_app.services import connections, outbox
+from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer
 from wa_app.web.times import iso
 from wa_app.web.words import FAIL_CAUSES, MESSAGE_STATES

@@ -8,8 +8,8 @@ from wa_app.domain.errors import ConnectionNotFound, WrongInput
 from wa_app.domain.states import Channel
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services import connections, practice
+from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me, practice_offered
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer, status_answer
 from wa_app.web.times import iso
 from wa_app.web.waiting import settled

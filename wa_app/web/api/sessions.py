@@ -9,7 +9,7 @@ from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
 from wa_app.services import connections
-from wa_app.web import qr
+from wa_app.web import inputs, qr
 from wa_app.web.access import (
     actor,
     chosen_connection,
@@ -17,7 +17,6 @@ from wa_app.web.access import (
     own_connection_or_404,
     refuse_hidden,
 )
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
 from wa_app.web.presentation import owner_is_alive, status_document
 from wa_app.web.times import iso, now

@@ -3,9 +3,9 @@
 from flask import Blueprint, Response
 from flask_login import login_required
 
+from wa_app.web import inputs
 from wa_app.web.access import require_admin
 from wa_app.web.admin.alerts import document, send_test_mail
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer
 
 bp = Blueprint("api_admin_alerts", __name__, url_prefix="/api/admin/alerts")

@@ -12,9 +12,9 @@ from wa_app.models import Connection
 from wa_app.services import backups as files
 from wa_app.services import operations, restoring
 from wa_app.services.restoring import Listed
+from wa_app.web import inputs
 from wa_app.web.access import require_admin
 from wa_app.web.admin.backups import PATIENCE, carried_out, settings
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer
 from wa_app.web.operations import operation_document, summary
 from wa_app.web.times import iso

@@ -10,9 +10,9 @@ from wa_app.domain.errors import NotFound, UserInactive, UserNotFound, WrongInpu
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import connections, overview
+from wa_app.web import inputs
 from wa_app.web.access import actor, me, require_admin
 from wa_app.web.admin.overview import query_asked
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer
 from wa_app.web.api.sessions import (
     connect_for,

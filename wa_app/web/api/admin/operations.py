@@ -7,8 +7,8 @@ from flask_login import login_required
 from wa_app.domain.errors import ConfirmFirst, NotFound
 from wa_app.models import Operation
 from wa_app.services import jobs, operations
+from wa_app.web import inputs
 from wa_app.web.access import actor, require_admin
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer
 from wa_app.web.operations import (
     CLEANUPS,

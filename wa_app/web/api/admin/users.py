@@ -9,10 +9,9 @@ from flask_login import login_required
 from wa_app.domain.errors import WrongInput
 from wa_app.models import User
 from wa_app.services import accounts, connections, invitations, people
-from wa_app.web import links
+from wa_app.web import inputs, links
 from wa_app.web.access import actor, by_token, me, require_admin
 from wa_app.web.admin.users import PAGE, deleted
-from wa_app.web.api import inputs
 from wa_app.web.api.answers import answer
 from wa_app.web.auth import enter
 from wa_app.web.times import iso
