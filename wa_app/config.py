@@ -7,6 +7,8 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields, replace
 from datetime import timedelta
+from email.errors import MessageError
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -241,7 +243,7 @@ def _refuse_nonsense(settings: Settings) -> None:
         "SMTP_PORT": (0 < settings.smtp_port < 65536, "a port from 1 to 65535"),
         "SMTP_SECURITY": (settings.smtp_security in SMTP_SECURITY, "starttls, tls or none"),
         "MAIL_FROM": (
-            not settings.smtp_host or is_email(settings.mail_sender),
+            not settings.smtp_host or _is_sender(settings.mail_sender),
             "the e-mail address the mails come from",
         ),
         "SECRET_KEY": (len(settings.secret_key) not in range(1, 16), "16 characters or more"),
@@ -270,6 +272,14 @@ def _has_driver(url: str) -> bool:
     except (SQLAlchemyError, ImportError):
         return False
     return True
+
+
+def _is_sender(text: str) -> bool:
+    """Whether the header of a mail can name it; `a..b@c.org` it cannot."""
+    try:
+        return is_email(text) and bool(Address(addr_spec=text))
+    except (ValueError, MessageError):
+        return False
 
 
 def _is_web_address(url: str) -> bool:

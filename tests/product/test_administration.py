@@ -215,7 +215,7 @@ def test_a_dry_run_shows_exactly_what_would_go_and_touches_nothing(
         ("folder", orphans.folder),
         ("folder", orphans.held),
         ("process", orphans.held),
-        ("records", "connection_event"),
+        ("records", "connection_event.connection_id"),
     }
     assert plan["counts"] == {"done": 0, "nothing": 0, "failed": 0, "waiting": 5}
     assert orphans.left() == there

@@ -11,7 +11,7 @@ from wa_app.domain.errors import OperationNotFound
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
-from wa_app.models import Audit, Connection, Operation, OperationStep, User
+from wa_app.models import Audit, Connection, Mail, Operation, OperationStep, User
 from wa_app.services import accounts, cleanups, connections, operations
 from wa_app.services.audit import Actor
 from wa_app.services.backups import sealer_of
@@ -154,6 +154,46 @@ def test_marked_disconnected_keeps_logins_wishes_and_holds(
     assert world.connection.status is Status.CONNECTED
     with world.app.app_context():
         assert db.session.get_one(Connection, shops[0]).hold is Hold.CONFLICT
+
+
+def test_a_command_that_stands_in_carries_out_nothing_but_its_own(
+    world: World, tools: Callable[[], Tools], shops: list[str]
+) -> None:
+    somebody_elses = ask(world, "cleanup.full_reset")
+    own = ask(world, "cleanup.orphans", dry_run=True)
+    with world.app.app_context():
+        operations.carry_out_one(world.app, tools(), own)
+        assert operations.find(own).state == "DONE"
+        assert operations.find(somebody_elses).state == "PENDING"
+
+
+def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools]) -> None:
+    world.manager.dials = False
+    with world.app.app_context():
+        connections.connect(CARLA, db.session.get_one(Connection, world.connection_id))
+    world.pool.run()
+    assert (world.connection.status, world.phone._sockets) == (Status.DISCONNECTED, {})
+    world.crash()  # a server starts
+    assert world.connection.status is Status.CONNECTING
+
+
+def test_records_are_let_go_as_their_key_says(world: World, tools: Callable[[], Tools]) -> None:
+    """A mail outlives its alert."""
+    with world.app.app_context():
+        raw = db.engine.raw_connection()
+        raw.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+        raw.execute(  # type: ignore[attr-defined]
+            "INSERT INTO mail (alert_id, recipient, subject, text, created_at, attempts, next_at) "
+            "VALUES (4711, 'ana@example.org', 's', 't', '2026-01-01', 0, '2026-01-01')"
+        )
+        raw.commit()
+        raw.execute("PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
+        raw.close()
+    asked = ask(world, "cleanup.orphans")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {"mail.alert_id": "done"}
+    with world.app.app_context():
+        assert db.session.scalars(db.select(Mail)).one().alert_id is None
 
 
 # ---- failures

@@ -52,10 +52,14 @@ def runtime() -> Runtime:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Operation:
     """An operation, done by the server, or here when there is none; or as it is when that takes
     too long."""
-    asked = operations.ask(COMMAND_LINE, kind, parameters, dry_run=dry_run)
-    if not server_is_running():
-        stand_in = runtime()
-        with stand_in.standing_in() as manager:
-            if manager is not None:
-                stand_in.carry_out_operations()
-    return operations.wait_for(asked.id, OPERATION_DONE)
+    by_hand = None if server_is_running() else _stand_in
+    return operations.carried_out(
+        COMMAND_LINE, kind, OPERATION_DONE, parameters, dry_run=dry_run, meanwhile=by_hand
+    )
+
+
+def _stand_in(operation_id: int) -> None:
+    stand_in = runtime()
+    with stand_in.standing_in() as manager:
+        if manager is not None:
+            stand_in.carry_out(operation_id)

@@ -2,9 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 
-from sqlalchemy import ColumnElement, Table, delete, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    ForeignKey,
+    Update,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.session import is_stale, put_down
@@ -37,24 +46,24 @@ def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
     for name in sorted(processes.keys() - known):
         pid = processes[name]
         yield OperationStep(what="process", target=name, label=f"pid {pid}" if pid else "")
-    for table, points_nowhere in _loose_ends():
+    for key, points_nowhere in _loose_ends():
+        table = key.parent.table
         count = db.session.scalar(select(func.count()).select_from(table).where(points_nowhere))
         if count:
-            yield OperationStep(what="records", target=table.name, label=str(count))
+            yield OperationStep(what="records", target=str(key.parent), label=str(count))
 
 
 def _is_orphan() -> ColumnElement[bool]:
     return ~exists().where(User.id == Connection.user_id)
 
 
-def _loose_ends() -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """(table, its rows that point to a row that is gone). Connections are orphans, see above;
-    none is left where the database has always checked its foreign keys."""
+def _loose_ends() -> Iterator[tuple[ForeignKey, ColumnElement[bool]]]:
+    """(foreign key, the rows whose key points to a row that is gone). Connections are orphans, see
+    above; none is left where the database has always checked its foreign keys."""
     for table in Base.metadata.sorted_tables:
         for key in table.foreign_keys:
             if table is not Connection.__table__:
-                parent = key.column
-                yield table, key.parent.is_not(None) & ~exists().where(parent == key.parent)
+                yield key, key.parent.is_not(None) & ~exists().where(key.column == key.parent)
 
 
 def plan_stale(tools: Tools, _: Operation) -> Iterator[OperationStep]:
@@ -142,11 +151,19 @@ def end_process(tools: Tools, _: Operation, step: OperationStep) -> bool:
 
 
 def remove_records(_tools: Tools, _: Operation, step: OperationStep) -> bool:
-    for table, points_nowhere in _loose_ends():
-        if table.name == step.target:
-            db.session.execute(delete(table).where(points_nowhere))
+    """As the foreign key itself would have done it."""
+    for key, points_nowhere in _loose_ends():
+        if str(key.parent) == step.target:
+            db.session.execute(_let_go(key).where(points_nowhere))
     db.session.commit()
     return True
+
+
+def _let_go(key: ForeignKey) -> Delete | Update:
+    table = key.parent.table
+    if key.ondelete == "SET NULL":
+        return update(table).values({key.parent: None})
+    return delete(table)
 
 
 def clean(tools: Tools, operation: Operation, step: OperationStep) -> bool | str:
@@ -188,35 +205,14 @@ def in_turn(
 ) -> Observed | None:
     """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
     it raises, and `TimeoutError` when the turn did not come; then the verdict never falls."""
-    said: Future[Observed | None] = Future()
-
-    def judge(wanted: Wanted, observed: Observed) -> Observed | None:
-        if not said.set_running_or_notify_cancel():
-            return None  # nobody waits for it any more
-        try:
-            changed = verdict(wanted, observed)
-        except Exception as error:
-            said.set_exception(error)
-            return None
-        said.set_result(changed)
-        return changed
-
     db.session.rollback()
-    tools.manager.judge(connection_id, judge, kill=False)
+    outcome = tools.manager.judge(connection_id, verdict, kill=False)
     try:
-        changed = said.result(timeout=PATIENCE)
+        return outcome.result(timeout=PATIENCE)
     except TimeoutError:
-        if said.cancel():
+        if outcome.cancel():
             raise
-        changed = said.result()
-    if changed is not None:
-        since = changed.status_since
-        _until(tools, lambda: _seen(connection_id).status_since == since)
-    return changed
-
-
-def _seen(connection_id: str) -> Observed:
-    return db.session.get_one(Connection, connection_id).observed
+        return outcome.result()
 
 
 def _has_row(connection_id: str) -> bool:
@@ -232,7 +228,9 @@ def _until(tools: Tools, seen: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + PATIENCE
     while True:
         db.session.rollback()
-        if seen():
+        done = seen()
+        db.session.rollback()  # nothing of the database is held while we wait
+        if done:
             return True
         if tools.manager.is_stopping or time.monotonic() >= deadline:
             raise TimeoutError("not done in time")

@@ -281,16 +281,6 @@ def wait_until(
     return wait(look, seconds)
 
 
-def wait_for_operation(operation_id: int, seconds: float) -> Operation:
-    """The operation when it is done, or as it is after `seconds`."""
-
-    def look() -> tuple[Operation, bool]:
-        operation = db.session.get_one(Operation, operation_id, populate_existing=True)
-        return operation, operation.state == "DONE"
-
-    return wait(look, seconds)
-
-
 def set_bot(
     actor: Actor,
     connection: Connection,

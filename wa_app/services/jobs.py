@@ -47,13 +47,17 @@ class Jobs:
         self._app = app
         self._scheduler = scheduler
         self._clock = clock
-        self._turns: dict[str, int] = {}
+        self._signs: dict[str, int] = {}
         self._asked: dict[str, datetime | None] = {}
         self._recorded: dict[str, tuple[datetime, str | None]] = {}
 
-    def turns(self, name: str) -> int:
-        """How many turns of a job have ended, well or badly, since the start."""
-        return self._turns.get(name, 0)
+    def signs(self, name: str) -> int:
+        """How often a turn of a job has begun, ended or been written down since the start. What
+        waits for a locked database still gives some; what stands still gives none."""
+        return self._signs.get(name, 0)
+
+    def _give_sign(self, job: Job) -> None:
+        self._signs[job.name] = self.signs(job.name) + 1
 
     def schedule(self, jobs: tuple[Job, ...]) -> None:
         """Needs an application context."""
@@ -96,15 +100,17 @@ class Jobs:
 
     def _turn(self, job: Job) -> None:
         asked = self._asked.pop(job.name, None)  # what is asked from now on wants another turn
+        self._give_sign(job)
         began_at, began = self._clock(), time.monotonic()
         with self._app.app_context():
             error = self._outcome(job)
-            self._turns[job.name] = self.turns(job.name) + 1
+            self._give_sign(job)
             try:
                 if asked or self._is_news(job, began_at, error):
                     self._record(job, began_at, time.monotonic() - began, error, asked)
             except Exception:
                 log.exception("job not recorded", job=job.name)  # the database is away
+        self._give_sign(job)
 
     def _outcome(self, job: Job) -> str | None:
         try:

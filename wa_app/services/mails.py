@@ -75,6 +75,11 @@ def deliver(mailer: Mailer, clock: Callable[[], datetime]) -> None:
             _put_back(mail.id, error, clock())
             if not error.permanent:
                 return
+        except Exception as error:
+            # Whatever it is, people must see that mails do not leave.
+            log.exception("mail in trouble", mail=mail.id)
+            _put_back(mail.id, MailError(f"{type(error).__name__}: {error}"), clock())
+            return
         else:
             _close(mail.id, sent_at=clock(), error=None)
             _hurry_others(clock())

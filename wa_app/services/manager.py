@@ -7,7 +7,7 @@ are is decided in `domain/session.py`; here they are only taken.
 import itertools
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted, wipe_pending
+from wa_app.domain.errors import Refused
 from wa_app.domain.session import (
     CloseSocket,
     DialNow,
@@ -62,13 +63,23 @@ Verdict = Callable[[Wanted, Observed], Observed | None]
 """A change somebody asks for, judged on the row as it is when its turn comes; None: none."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A verdict that waits for its turn. Who asked may wait for `outcome`: what was changed, once
+    it is written, or what the verdict raised."""
+
+    verdict: Verdict
+    kill: bool
+    outcome: Future[Observed | None] = field(default_factory=Future)
+
+
 @dataclass
 class Entry:
     """What the manager remembers of one connection; all of it may be lost."""
 
     connection_id: str
     news: deque[tuple[int, News]] = field(default_factory=deque)
-    verdicts: deque[tuple[Verdict, bool]] = field(default_factory=deque)
+    verdicts: deque[Asked] = field(default_factory=deque)
     socket_id: int | None = None
     gateway: Gateway | None = None
     alive_at: datetime | None = None
@@ -101,6 +112,8 @@ class Manager:
         self._entries: dict[str, Entry] = {}
         self._socket_ids = itertools.count(1)
         self._turns = Turns(pool, self._take_turn)
+        self.dials = True
+        """False for who only stands in for an owner and would hang up at once."""
 
     # ---- called from anywhere
 
@@ -108,11 +121,15 @@ class Manager:
         """Look at this connection, soon and in a thread of the pool."""
         self._turns.ask(connection_id)
 
-    def judge(self, connection_id: str, verdict: Verdict, *, kill: bool = True) -> None:
+    def judge(
+        self, connection_id: str, verdict: Verdict, *, kill: bool = True
+    ) -> Future[Observed | None]:
         """Look at this connection, first with this verdict. A change ends the socket; `kill`: it
-        is dead or hangs, asking is vain."""
-        self._entry(connection_id).verdicts.append((verdict, kill))
+        is dead or hangs, asking is vain. What is cancelled in time never falls."""
+        asked = Asked(verdict, kill)
+        self._entry(connection_id).verdicts.append(asked)
         self._turns.ask(connection_id)
+        return asked.outcome
 
     def post(self, connection_id: str, socket_id: int, news: News) -> None:
         """The gateways' sink."""
@@ -175,6 +192,9 @@ class Manager:
     @property
     def is_stopping(self) -> bool:
         return self._turns.stopping
+
+    def begin_to_stop(self) -> None:
+        self._turns.begin_to_stop()
 
     def stop(self) -> None:
         """Finish what is under way and begin nothing more; the gateways are stopped by others."""
@@ -277,7 +297,7 @@ class Manager:
                 continue
             self._judge(entry, connection)
             step = self._next_step(entry, connection, now)
-            if step is None:
+            if step is None or (isinstance(step, DialNow) and not self.dials):
                 due = due_at(connection.observed, self._policy)
                 self._wake_at(entry, due if due is not None and due > now else None)
                 return
@@ -309,11 +329,24 @@ class Manager:
 
     def _judge(self, entry: Entry, connection: Connection) -> None:
         while entry.verdicts:
-            verdict, kill = entry.verdicts.popleft()
-            changed = verdict(connection.wanted, connection.observed)
-            if changed is not None:
-                self._close(entry, connection, kill=kill)
-                self._write(connection, changed)
+            asked = entry.verdicts.popleft()
+            if not asked.outcome.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
+            try:
+                changed = self._fell(entry, connection, asked)
+            except Exception as error:
+                asked.outcome.set_exception(error)
+                if not isinstance(error, Refused):
+                    raise
+            else:
+                asked.outcome.set_result(changed)
+
+    def _fell(self, entry: Entry, connection: Connection, asked: Asked) -> Observed | None:
+        changed = asked.verdict(connection.wanted, connection.observed)
+        if changed is not None:
+            self._close(entry, connection, kill=asked.kill)
+            self._write(connection, changed)
+        return changed
 
     def _write(self, connection: Connection, observed: Observed) -> None:
         history.change(connection, observed, self._clock(), self._policy)

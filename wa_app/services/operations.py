@@ -25,6 +25,7 @@ from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
 from wa_app.services.restoring import ACTS as BACKUP_ACTS
 from wa_app.services.restoring import ENDS as BACKUP_ENDS
 from wa_app.services.restoring import PLANS as BACKUP_PLANS
+from wa_app.services.restoring import refused
 from wa_app.services.tools import Tools
 from wa_app.services.waiting import wait
 from wa_app.services.wiping import DONE, FAILED, NOTHING
@@ -66,6 +67,28 @@ def ask(
     if not dry_run:
         audit.record(actor, kind, _target(operation), "asked")
     db.session.commit()
+    return operation
+
+
+def carried_out(
+    actor: Actor,
+    kind: str,
+    seconds: float,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    dry_run: bool = False,
+    meanwhile: Callable[[int], None] | None = None,
+) -> Operation:
+    """Ask, and wait: the operation when it is done, or as it is after `seconds`. `meanwhile` gets
+    its id, for callers who have to do the owner's work. Raises what an operation on one thing was
+    refused with; one on many tells it step by step."""
+    asked = ask(actor, kind, parameters, dry_run=dry_run).id
+    if meanwhile is not None:
+        meanwhile(asked)
+    operation = wait_for(asked, seconds)
+    refusal = refused(operation) if operation.parameters else None
+    if refusal is not None:
+        raise refusal
     return operation
 
 
@@ -116,10 +139,10 @@ def carry_out(app: Flask, tools: Tools) -> None:
         db.session.rollback()
         if operation_id is None or tools.manager.is_stopping:
             return
-        _carry_out_one(app, tools, operation_id)
+        carry_out_one(app, tools, operation_id)
 
 
-def _carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
+def carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
     operation = db.session.get_one(Operation, operation_id)
     if operation.planned_at is None:
         _plan(tools, operation)
@@ -167,10 +190,10 @@ def _do(tools: Tools, step_id: int) -> None:
         answer = ACTS[what](tools, operation, step)
         outcome, detail = (DONE if answer else NOTHING), answer if isinstance(answer, str) else None
     except Exception as error:
+        if tools.manager.is_stopping:
+            return  # it was cut short, and is begun again after the restart
         outcome, detail = FAILED, _words(error)
         log.warning("operation step failed", step=what, error=detail)
-    if outcome == FAILED and tools.manager.is_stopping:
-        return  # it was cut short, and is begun again after the restart
     db.session.rollback()
     took = round(time.monotonic() - began, 3)
     done = update(OperationStep).where(OperationStep.id == step_id)

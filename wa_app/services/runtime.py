@@ -136,12 +136,13 @@ class Runtime:
 
     @contextmanager
     def standing_in(self) -> Iterator[Manager | None]:
-        """For a command while no server runs: do the owner's work for what it is about, and leave
-        all else as it is for whoever starts next. None: a server is just starting, and will do
-        it."""
+        """For a command while no server runs: do the owner's work for what it is about, dial
+        nobody, and leave all else as it is for whoever starts next. None: a server is just
+        starting, and will do it."""
         if not self._lock.acquire():
             yield None
             return
+        self._manager.dials = False
         try:
             for gateway in self._gateways.values():
                 gateway.start(self._manager.post)
@@ -151,9 +152,9 @@ class Runtime:
             self._stop_gateways()
             self._lock.release()
 
-    def carry_out_operations(self) -> None:
-        """All that are pending. Needs an application context."""
-        operations.carry_out(self._app, self.tools)
+    def carry_out(self, operation_id: int) -> None:
+        """This one, for a command that stands in. Needs an application context."""
+        operations.carry_out_one(self._app, self.tools, operation_id)
 
     @property
     def is_stopping(self) -> bool:
@@ -170,6 +171,7 @@ class Runtime:
     def _end(self) -> None:
         self._stop.set()
         self._messages.set()
+        self._manager.begin_to_stop()  # whoever waits for it need not wait any longer
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout=5)
@@ -191,10 +193,12 @@ class Runtime:
         self._introduce(owner=self._lock.acquire())
         if not self._wait_for_lock():
             return
-        for gateway in self._gateways.values():
-            gateway.start(self._manager.post)
+        waiting = list(self._gateways.values())
         while not self._stop.is_set():
             try:
+                while waiting:
+                    waiting[0].start(self._manager.post)
+                    waiting.pop(0)
                 self._in_context(self._recover)
                 break
             except Exception:
@@ -251,7 +255,7 @@ class Runtime:
     def _carry_out_operations(self) -> None:
         while not self._stop.wait(LOOK.total_seconds()):
             try:
-                self._in_context(self.carry_out_operations)
+                self._in_context(lambda: operations.carry_out(self._app, self.tools))
             except Exception:
                 log.exception("operations in trouble")
 
@@ -266,7 +270,7 @@ class Runtime:
     def _watch(self) -> None:
         watched = {"heartbeat": self._settings.policy.heartbeat,
                    "monitor": self._settings.policy.monitor_interval}  # fmt: skip
-        watchdog = Watchdog(watched, self._jobs.turns, self._report)
+        watchdog = Watchdog(watched, self._jobs.signs, self._report)
         watchdog.watch(self._stop, self._clock)
 
     def _wake_all(self) -> None:

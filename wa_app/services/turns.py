@@ -27,10 +27,14 @@ class Turns:
                 self._running.add(key)
                 self._pool.submit(self._run, key)
 
-    def stop(self) -> None:
-        """Finish what is under way and begin nothing more."""
+    def begin_to_stop(self) -> None:
+        """From now on nothing more is begun."""
         with self._lock:
             self.stopping = True
+
+    def stop(self) -> None:
+        """Finish what is under way and begin nothing more."""
+        self.begin_to_stop()
         self._pool.shutdown(wait=True)
 
     def _run(self, key: str) -> None:

@@ -27,7 +27,8 @@ ACTION = "service.restart"
 
 INTERVALS = 3
 LEAST_PATIENCE = timedelta(seconds=15)
-"""Longer than a statement waits for a locked database (10 s): a restart frees no lock."""
+"""Longer than a statement waits for a locked database (10 s), after which a turn gives a sign: a
+restart frees no lock."""
 
 LOOK = 1.0  # seconds
 LAST_WORDS = 10.0  # seconds an orderly end may take before the worker is killed
@@ -38,10 +39,10 @@ class Watchdog:
     was stopped for a while, has not stood still."""
 
     def __init__(
-        self, watched: Mapping[str, timedelta], turns: Callable[[str], int], report: Path
+        self, watched: Mapping[str, timedelta], signs: Callable[[str], int], report: Path
     ) -> None:
-        """`watched`: job → its interval; `turns`: how many turns of it have ended."""
-        self._turns = turns
+        """`watched`: job → its interval; `signs`: how many signs of life it has given."""
+        self._signs = signs
         self._report = report
         self._patience = {
             name: max(INTERVALS * every, LEAST_PATIENCE) for name, every in watched.items()
@@ -52,9 +53,9 @@ class Watchdog:
     def look(self) -> str | None:
         """What stands still, in words; called every `LOOK` seconds."""
         for name, patience in self._patience.items():
-            turns = self._turns(name)
-            self._looks[name] = self._looks[name] + 1 if turns == self._seen[name] else 0
-            self._seen[name] = turns
+            signs = self._signs(name)
+            self._looks[name] = self._looks[name] + 1 if signs == self._seen[name] else 0
+            self._seen[name] = signs
             still = self._looks[name] * LOOK
             if still > patience.total_seconds():
                 return f"{name} stood still for {still:.0f} s"

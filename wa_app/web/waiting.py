@@ -11,6 +11,10 @@ SECONDS = 0.6
 """Within a second of the click the page has to say what is going on."""
 
 
+LONGEST_WAIT = 15.0
+"""Seconds; who waits for the end of what is asked for is told after that how far it is."""
+
+
 def settled(connection: Connection, seen: Callable[[Connection], bool] | None = None) -> Connection:
     """The connection as soon as the owner has come to the request (or `seen` says so), after that
     time at most. Without an owner there is nothing to wait for."""

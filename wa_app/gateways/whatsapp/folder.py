@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from wa_app.gateways.whatsapp import session_file
 from wa_app.gateways.whatsapp.identity import Identity
 
 ROOM_TO_OPEN = 16_000_000
@@ -52,8 +53,13 @@ class Folder:
 
     @property
     def is_sealed(self) -> bool:
-        """Only the sealed file counts: there is no open one."""
-        return self.sealed_file.exists() and not self.session_file.exists()
+        """Only the sealed file counts: there is no open one, or one with nothing in it."""
+        return self.sealed_file.exists() and not session_file.has_device(self.session_file)
+
+    def forms(self) -> tuple[tuple[int, int] | None, ...]:
+        """Which sealed and which open file there is. Another answer than before: the session was
+        sealed, opened or removed meanwhile, or all of that in turn."""
+        return _mark(self.sealed_file), _mark(self.session_file)
 
     @property
     def spool(self) -> Path:
@@ -119,6 +125,15 @@ class Folder:
         finally:
             os.close(descriptor)
         return None
+
+
+def _mark(file: Path) -> tuple[int, int] | None:
+    """The number of a file that is gone is soon given to another one; the time tells them apart."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def _sign(descriptor: int) -> None:

@@ -3,15 +3,22 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from wa_app.gateways.whatsapp import sealed_file, session_file
 from wa_app.gateways.whatsapp.folder import Folder
 from wa_app.sealing import Sealer, Unreadable
+
+
+LOOKS = 100
+"""Far more often than anybody seals and opens one session while it is looked at."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,16 @@ class Folders:
 
     def has_credentials(self, connection_id: str) -> bool:
         folder = self.of(connection_id)
-        return folder.is_sealed or session_file.has_device(folder.session_file)
+        return _steady(
+            folder, lambda: folder.is_sealed or session_file.has_device(folder.session_file)
+        )
 
     def export(self, connection_id: str) -> bytes | None:
-        """Raises OSError for what cannot be read."""
+        """None: there is nothing to copy. Raises OSError for what cannot be read."""
         folder = self.of(connection_id)
+        return _steady(folder, lambda: self._export(folder, connection_id))
+
+    def _export(self, folder: Folder, connection_id: str) -> bytes | None:
         if not folder.is_sealed:
             return session_file.export(folder.session_file)
         try:
@@ -119,6 +131,20 @@ class Folders:
     def _place_in_quarantine(self, connection_id: str) -> Path:
         self.quarantine_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.quarantine_dir / f"{connection_id}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+
+
+def _steady(folder: Folder, look: Callable[[], T]) -> T:
+    """What `look` finds, or raises, while nobody seals or opens the session. It takes no lock: a
+    live session holds that one, and a dial would wait for it."""
+    for _ in range(LOOKS):
+        before = folder.forms()
+        with contextlib.suppress(OSError):
+            found = look()
+            if folder.forms() == before:
+                return found
+        if folder.forms() == before:
+            break
+    return look()
 
 
 def _folders_in(path: Path) -> list[Path]:

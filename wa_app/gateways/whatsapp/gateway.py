@@ -145,8 +145,10 @@ class WhatsAppGateway:
 
     def _seal_all(self) -> None:
         """What a crash has left open, and what was still being sealed at the stop."""
+        if not self._seal_sessions:
+            return
         deadline = time.monotonic() + SEAL_PATIENCE
-        for connection_id in self._folders.in_use():
+        for connection_id in self._all():
             self._seal(connection_id, max(0.0, deadline - time.monotonic()))
 
     def _log_death(self, entry: Socket) -> None:

@@ -3,7 +3,8 @@
 A change from one to the other writes the new file whole before it removes the old one, so a crash
 leaves one or both. Where both are, the open one counts: sealing had not come to its end, and
 neither had the restoring of a backup, so it is as new as the sealed one or was not to be replaced
-yet. All of this is only for the holder of the folder's lock.
+yet. An open one without a device never counts beside a sealed one. All of this is only for the
+holder of the folder's lock.
 """
 
 from wa_app import sealing

@@ -118,10 +118,11 @@ def _connect(path: Path, settings: str) -> sqlite3.Connection:
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:
     """Without a write-ahead log everything is in the file itself, and reading it as immutable
-    leaves no -wal and -shm behind."""
+    leaves no -wal and -shm behind. Read-only, or SQLite would make the file anew when it has just
+    been sealed, and an empty open file would stand beside the sealed one."""
     log = path.with_name(path.name + "-wal")
     in_use = log.exists() and log.stat().st_size > 0
-    return _connect(path, "mode=ro" if in_use else "immutable=1")
+    return _connect(path, "mode=ro" if in_use else "mode=ro&immutable=1")
 
 
 def _try_to_write(database: sqlite3.Connection) -> None:

@@ -1,39 +1,21 @@
 """Encrypted copies of session files: listed, made, verified, put back."""
 
-from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.config import Settings
 from wa_app.domain.errors import Refused
 from wa_app.models import Operation
 from wa_app.services import backups as files
 from wa_app.services import operations, restoring
-from wa_app.web.access import actor, require_admin
+from wa_app.web.access import actor, require_admin, settings
 from wa_app.web.errors import back_with_words, sentence_of
 from wa_app.web.operations import detail_of, summary
+from wa_app.web.waiting import LONGEST_WAIT
 
 bp = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 bp.before_request(require_admin)
-
-PATIENCE = 15.0
-"""Seconds a page waits for the owner."""
-
-
-def settings() -> Settings:
-    found: Settings = current_app.config["SETTINGS"]
-    return found
-
-
-def carried_out(kind: str, seconds: float, **parameters: str) -> Operation:
-    """Ask for an operation and wait for its end. Raises what it was refused with."""
-    asked = operations.ask(actor(), kind, parameters)
-    operation = operations.wait_for(asked.id, seconds)
-    refused = restoring.refused(operation)
-    if refused is not None:
-        raise refused
-    return operation
 
 
 @bp.get("")
@@ -79,7 +61,7 @@ def restore(backup_id: str) -> ResponseReturnValue:
 def _act(kind: str, done: str = "", **parameters: str) -> ResponseReturnValue:
     """`done` is said when all went well, else the result in numbers and why."""
     try:
-        operation = carried_out(kind, PATIENCE, **parameters)
+        operation = operations.carried_out(actor(), kind, LONGEST_WAIT, parameters)
     except Refused as refused:
         return back_with_words(refused, url_for(".backups"))
     counts = operations.counts(operation)

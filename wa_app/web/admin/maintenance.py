@@ -55,14 +55,8 @@ def clean() -> ResponseReturnValue:
     typed = request.form.get("confirm", "").strip()
     if words.needs_word(kind) and not dry_run and typed != words.CONFIRMATION:
         raise ConfirmFirst
-    return begin(kind, dry_run=dry_run)
-
-
-def begin(kind: str, *, dry_run: bool = False, **parameters: str) -> ResponseReturnValue:
-    """Start an operation and show how it goes."""
-    asked = operations.ask(actor(), kind, parameters, dry_run=dry_run)
-    operations.wait_for(asked.id, SHORT_WAIT)
-    return redirect(url_for("admin_maintenance.operation", operation_id=asked.id))
+    asked = operations.carried_out(actor(), kind, SHORT_WAIT, dry_run=dry_run)
+    return redirect(url_for(".operation", operation_id=asked.id))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")

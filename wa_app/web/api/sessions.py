@@ -8,7 +8,7 @@ from wa_app.domain.errors import NotFound, OperationNotFound, PairFirst, WrongIn
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
-from wa_app.services import connections
+from wa_app.services import connections, operations
 from wa_app.web import inputs, qr
 from wa_app.web.access import (
     actor,
@@ -20,12 +20,11 @@ from wa_app.web.access import (
 from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
 from wa_app.web.presentation import owner_is_alive, status_document
 from wa_app.web.times import iso, now
-from wa_app.web.waiting import settled
+from wa_app.web.waiting import LONGEST_WAIT, settled
 from wa_app.web.words import REASONS, also_on_the_phone
 
 bp = Blueprint("api_sessions", __name__, url_prefix="/api/whatsapp")
 
-LONGEST_WAIT = 15.0
 CONNECT_WAIT = 5.0
 
 
@@ -107,7 +106,7 @@ def force_cleanup_for(user: User) -> Response:
     if connection is None:
         return answer(_("There was nothing to clean up."), steps=[])
     started = connections.force_cleanup(actor(), connection)
-    return operation_answer(connections.wait_for_operation(started.id, wait))
+    return operation_answer(operations.wait_for(started.id, wait))
 
 
 def _connection_to_connect(user: User, channel: Channel | None) -> Connection:

@@ -10,13 +10,12 @@ from wa_app.domain.errors import ConnectionNotFound
 from wa_app.extensions import db
 from wa_app.models import Connection
 from wa_app.services import backups as files
-from wa_app.services import operations, restoring
+from wa_app.services import restoring
 from wa_app.services.restoring import Listed
 from wa_app.web import inputs
-from wa_app.web.access import require_admin
-from wa_app.web.admin.backups import PATIENCE, carried_out, settings
+from wa_app.web.access import require_admin, settings
+from wa_app.web.api.admin.operations import carried_out
 from wa_app.web.api.answers import answer
-from wa_app.web.operations import operation_document, summary
 from wa_app.web.times import iso
 
 bp = Blueprint("api_admin_backups", __name__, url_prefix="/api/admin/backups")
@@ -52,7 +51,7 @@ def create() -> Response:
     asked: dict[str, str] = inputs.body(connection=str)
     if "connection" in asked and db.session.get(Connection, asked["connection"]) is None:
         raise ConnectionNotFound
-    return _act("backup.create", **asked)
+    return carried_out("backup.create", **asked)
 
 
 @bp.post("/<backup_id>/<any('verify','restore'):act>")
@@ -60,12 +59,4 @@ def create() -> Response:
 def act(backup_id: str, act: str) -> Response:
     inputs.body()
     files.find(settings(), backup_id)
-    return _act(f"backup.{act}", backup=backup_id)
-
-
-def _act(kind: str, **parameters: str) -> Response:
-    wait = inputs.seconds("wait", default=PATIENCE, most=PATIENCE)
-    operation = carried_out(kind, wait, **parameters)
-    code = 200 if operation.state == "DONE" else 202
-    message = summary(operation, operations.counts(operation))
-    return answer(message, code, **operation_document(operation))
+    return carried_out(f"backup.{act}", backup=backup_id)

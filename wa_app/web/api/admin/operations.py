@@ -19,11 +19,10 @@ from wa_app.web.operations import (
     summary,
 )
 from wa_app.web.times import now
+from wa_app.web.waiting import LONGEST_WAIT
 
 bp = Blueprint("api_admin_operations", __name__, url_prefix="/api/admin")
 bp.before_request(require_admin)
-
-LONGEST_WAIT = 15.0
 
 
 @bp.post("/cleanup/<name>")
@@ -36,14 +35,13 @@ def clean(name: str) -> Response:
     dry_run = asked.get("dryRun", False)
     if needs_word(kind) and not dry_run and asked.get("confirm") != CONFIRMATION:
         raise ConfirmFirst
-    return ask(kind, dry_run=dry_run)
+    return carried_out(kind, dry_run=dry_run)
 
 
-def ask(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
-    """Start an operation and answer with its result, or with 202 while it is under way."""
+def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
+    """The result of an operation, or 202 while it is under way."""
     wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
-    asked = operations.ask(actor(), kind, parameters, dry_run=dry_run)
-    return _answer(operations.wait_for(asked.id, wait))
+    return _answer(operations.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")
