@@ -174,7 +174,7 @@ def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools
     world.pool.run()
     assert (world.connection.status, world.phone._sockets) == (Status.DISCONNECTED, {})
     world.crash()  # a server starts
-    assert world.connection.status is Status.CONNECTING
+    assert world.connection.status is Status.QR_PENDING
 
 
 def test_records_are_let_go_as_their_key_says(world: World, tools: Callable[[], Tools]) -> None:
