@@ -2,15 +2,20 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from wa_app.gateways.whatsapp import sealed_file, session_file
 from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
 from wa_app.gateways.whatsapp.folders import Folders
+from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.gateways.whatsapp.session_file import FileState
 from wa_app.sealing import Sealer, Unreadable, WrongKey
 
@@ -191,6 +196,86 @@ def test_a_log_of_another_file_is_not_taken_for_its_own(folders: Folders, folder
     assert devices(folder) == ["ana:2"]
 
 
+# ---- an open file beside the sealed one
+
+
+def empty(folder: Folder) -> None:
+    folder.session_file.touch()
+
+
+def without_device(folder: Folder) -> None:
+    pair(folder)
+
+
+def of_another(folder: Folder) -> None:
+    pair(folder, "ana:2")
+
+
+BESIDE = [(empty, "ana:1"), (without_device, "ana:1"), (of_another, "ana:2")]
+
+
+@pytest.mark.parametrize("change", [seal, unseal])
+@pytest.mark.parametrize(("lay", "counts"), BESIDE)
+def test_an_open_file_counts_beside_the_sealed_one_only_with_a_device(
+    folders: Folders, folder: Folder, lay: Callable[[Folder], None], counts: str, change: Change
+) -> None:
+    pair(folder, "ana:1")
+    seal(folder)
+    lay(folder)
+    assert folders.has_credentials("ana")
+    exported = folders.export("ana")
+    change(folder)
+    assert len({"session.sealed", "session.db"} & names(folder)) == 1
+    assert folders.export("ana") == exported
+    folders.unseal("ana")
+    assert devices(folder) == [counts]
+
+
+def test_looking_while_it_is_sealed_and_opened_misses_and_makes_nothing(
+    folders: Folders, folder: Folder
+) -> None:
+    pair(folder, "ana:1")
+    over = Event()
+
+    def look() -> int:
+        looks = 0
+        while not over.is_set():
+            exported = folders.export("ana")
+            assert exported is not None
+            assert session_file.is_export(exported)
+            assert folders.has_credentials("ana")
+            looks += 1
+        return looks
+
+    with ThreadPoolExecutor(2) as pool:
+        lookers = [pool.submit(look) for _ in range(2)]
+        deadline = time.monotonic() + 1
+        try:
+            while time.monotonic() < deadline and not any(looker.done() for looker in lookers):
+                folders.seal("ana")
+                assert not folder.session_file.exists()
+                folders.unseal("ana")
+        finally:
+            over.set()
+        assert all(looker.result() for looker in lookers)
+    assert devices(folder) == ["ana:1"]
+
+
+def test_a_file_that_has_just_been_sealed_is_not_made_anew(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.session_file.write_bytes(image("ana:1"))
+    real = sqlite3.connect
+
+    def connect_too_late(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        folder.session_file.unlink(missing_ok=True)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_too_late)
+    session_file.has_device(folder.session_file)
+    assert not folder.session_file.exists()
+
+
 # ---- what cannot be opened
 
 
@@ -250,3 +335,16 @@ def test_only_a_whole_session_with_a_device_is_one() -> None:
     assert session_file.is_export(whole)
     for other in (image(), b"", b"no database " * 500, whole[:4096], whole[:-4096]):
         assert not session_file.is_export(other)
+
+
+@pytest.mark.parametrize("seal_sessions", [False, True])
+def test_a_start_outlives_sessions_that_cannot_be_listed(
+    tmp_path: Path, seal_sessions: bool
+) -> None:
+    sessions = tmp_path / "sessions"
+    sessions.write_text("a file where the folder belongs")
+    gateway = WhatsAppGateway(
+        sessions, tmp_path / "quarantine", SEALER, seal_sessions=seal_sessions
+    )
+    gateway.start(lambda news: None)
+    gateway.stop(1)

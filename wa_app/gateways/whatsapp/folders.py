@@ -14,7 +14,6 @@ from wa_app.gateways.whatsapp import sealed_file, session_file
 from wa_app.gateways.whatsapp.folder import Folder
 from wa_app.sealing import Sealer, Unreadable
 
-
 LOOKS = 100
 """Far more often than anybody seals and opens one session while it is looked at."""
 

@@ -148,8 +148,11 @@ class WhatsAppGateway:
         if not self._seal_sessions:
             return
         deadline = time.monotonic() + SEAL_PATIENCE
-        for connection_id in self._all():
-            self._seal(connection_id, max(0.0, deadline - time.monotonic()))
+        try:
+            for connection_id in self._folders.in_use():
+                self._seal(connection_id, max(0.0, deadline - time.monotonic()))
+        except OSError as error:
+            log.warning("session files not sealed: %s", error)
 
     def _log_death(self, entry: Socket) -> None:
         report = self._folders.of(entry.dial.connection_id).crash_report
