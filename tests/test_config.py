@@ -42,6 +42,13 @@ def test_nonsense_is_refused_by_name(name: str, value: str) -> None:
         config.load({name: value})
 
 
+@pytest.mark.parametrize("name", ["MAIL_FROM", "SMTP_USER"])
+@pytest.mark.parametrize("sender", ["carla", "a..b@c.org", ".a@c.org", "a@c..org", "señal@c.org"])
+def test_a_sender_no_mail_can_name_is_refused(name: str, sender: str) -> None:
+    with pytest.raises(config.SettingError, match="MAIL_FROM"):
+        config.load({"SMTP_HOST": "mail.example.org", name: sender})
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30", 30), ("30s", 30), ("1.5", 1.5), ("5min", 300), ("24h", 86400)]
 )

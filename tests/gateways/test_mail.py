@@ -17,7 +17,7 @@ from tests.mail_server import MailServer
 from tests.product.server import free_port
 from tests.whatsapp_server.certificate import tls_context
 from wa_app.domain.mails import Letter, MailError
-from wa_app.gateways.mail import SmtpServer, send
+from wa_app.gateways.mail import NO_PLAIN, SmtpServer, send
 
 LETTER = Letter(
     7,
@@ -120,6 +120,49 @@ def test_starttls_and_login(serve: Serve, trusted: ssl.SSLContext) -> None:
     assert (b"vigia", PASSWORD.encode()) in logins
 
 
+@pytest.mark.parametrize("user", ["vigia", "señal"])
+def test_a_login_in_any_letters_is_written_in_utf_8(
+    serve: Serve, trusted: ssl.SSLContext, user: str
+) -> None:
+    logins = []
+
+    def check(_server: Any, _session: Any, _envelope: Any, way: str, data: Any) -> AuthResult:
+        logins.append((way, data.login.decode(), data.password.decode()))
+        return AuthResult(success=data.password == "contraseña".encode(), handled=False)
+
+    options = {"tls_context": trusted, "require_starttls": True, "auth_required": True}
+    server = serve(authenticator=check, **options)
+    send(reach(server.port, "starttls", user=user, password="contraseña"), LETTER)
+    assert logins == [("PLAIN", user, "contraseña")]
+    assert len(server.taken) == 1
+    refused = refusal(reach(server.port, "starttls", user=user, password="español"))
+    assert (refused.permanent, refused.reason[:3]) == (False, "535")
+
+
+def test_a_login_the_server_has_no_letters_for_is_told(
+    serve: Serve, trusted: ssl.SSLContext
+) -> None:
+    server = serve(tls_context=trusted, auth_exclude_mechanism=["PLAIN"])
+    refused = refusal(reach(server.port, "starttls", user="vigia", password="contraseña"))
+    assert (refused.permanent, refused.reason) == (False, NO_PLAIN)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"sender": "a..b@example.org"},
+        {"sender": "vigia@exam..ple.org"},
+        {"host": "a" * 64 + ".example.org"},
+    ],
+)
+def test_a_setting_that_cannot_be_written_is_no_end_of_the_mail(
+    serve: Serve, setting: dict[str, str]
+) -> None:
+    refused = refusal(reach(serve().port, **setting))
+    assert not refused.permanent
+    assert refused.reason.startswith("a setting for mails cannot be used: ")
+
+
 def test_tls_from_the_first_byte(serve: Serve, trusted: ssl.SSLContext) -> None:
     server = serve(ssl_context=trusted)
     send(reach(server.port, "tls"), LETTER)
@@ -164,7 +207,17 @@ def test_the_password_is_in_no_text() -> None:
     ("command", "answer", "permanent"),
     [
         ("RCPT", "550 5.1.1 No such user", True),
+        ("RCPT", "550 No such user here", True),
+        ("RCPT", "554 5.1.1 Unknown", True),
+        ("RCPT", "551 User not local", True),
         ("RCPT", "450 4.7.1 Greylisted, come back later", False),
+        ("RCPT", "452 4.2.2 Mailbox full", False),
+        ("RCPT", "530 5.7.0 Authentication required", False),
+        ("RCPT", "550 5.7.1 Unable to relay", False),
+        ("RCPT", "550 relay not permitted", False),
+        ("RCPT", "550 5.1.8 Sender address rejected: Domain not found", False),
+        ("RCPT", "554 5.7.1 Relay access denied", False),
+        ("RCPT", "554 Relay access denied", False),
         ("DATA", "554 5.7.1 This looks like spam", True),
         ("DATA", "452 4.3.1 Disk full", False),
         ("MAIL", "553 5.1.8 Sender not yours", False),  # MAIL_FROM can be mended

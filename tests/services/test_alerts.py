@@ -584,6 +584,25 @@ def test_what_the_server_refuses_for_good_is_shown_and_holds_up_nobody(
     assert server.tries == 3
 
 
+def test_trouble_nobody_thought_of_is_shown_and_tried_again(
+    watch: Watch, server: MailServer
+) -> None:
+    def broken(letter: Letter) -> None:
+        raise LookupError("unknown encoding: señas")
+
+    watch.server = broken
+    watch.send()
+    with watch.world.app.app_context():
+        assert mails.state().error == "LookupError: unknown encoding: señas"
+        assert mails.state().waiting == 3
+    first = watch.mails()[0]
+    assert first.given_up_at is None
+    assert first.next_at == watch.world.now + timedelta(seconds=10)
+    watch.server = server
+    watch.send(10)
+    assert sorted(letter.recipient for letter in server.taken) == [ANA, CARLA, DIEGO]
+
+
 def test_a_process_killed_in_the_middle_of_a_mail_loses_none(
     watch: Watch, server: MailServer
 ) -> None:
