@@ -131,12 +131,8 @@ def remove_folder(tools: Tools, _: Operation, step: OperationStep) -> bool:
 
 def _is_backed_up(tools: Tools, gateway: Gateway, connection_id: str) -> bool:
     """Also true when there is nothing in it to back up."""
-    settings = tools.settings
     try:
-        session = gateway.export(connection_id)
-        if session is not None:
-            now = tools.clock()
-            backups.save(settings.data_dir, settings.backup_key, connection_id, session, now)
+        backups.back_up(tools.settings, connection_id, gateway, tools.clock())
     except OSError:
         return False
     return True

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import structlog
 from sqlalchemy import update
 
+from wa_app.config import Settings
 from wa_app.domain.policy import Policy
 from wa_app.domain.session import after_wipe
 from wa_app.extensions import db
@@ -33,9 +33,7 @@ def wipe(
     version: int,
     gateway: Gateway,
     *,
-    data_dir: Path,
-    backup_key: str,
-    policy: Policy,
+    settings: Settings,
     now: datetime,
     close: Callable[[], bool],
     forget: Callable[[], bool],
@@ -57,10 +55,7 @@ def wipe(
         return _within(FILE_LIMIT, back_up) or drained
 
     def back_up() -> bool:
-        session = gateway.export(connection_id)
-        if session is not None:
-            backups.save(data_dir, backup_key, connection_id, session, now)
-        return session is not None
+        return backups.back_up(settings, connection_id, gateway, now)
 
     steps = [
         _step("close_socket", close_socket),
@@ -83,8 +78,8 @@ def wipe(
 
     steps.append(_step("remove_files", lambda: _within(FILE_LIMIT, remove_files)))
     folder_gone = steps[-1]["outcome"] != FAILED
-    _reset(connection_id, version, steps, folder_gone, policy, now)
-    time.sleep(policy.settle_delay.total_seconds())
+    _reset(connection_id, version, steps, folder_gone, settings.policy, now)
+    time.sleep(settings.policy.settle_delay.total_seconds())
 
 
 DONE, NOTHING, FAILED = "done", "nothing", "failed"
@@ -134,7 +129,7 @@ def _reset(
     history.change(connection, clean, now, policy)
     took = round(time.monotonic() - began, 3)
     steps.append({"step": "reset_row", "outcome": DONE, "seconds": took})
-    _tell_of_failed_backup(connection, steps)
+    _tell_of_failed_backup(connection, steps, now)
     finished = (
         update(Operation)
         .where(
@@ -150,10 +145,10 @@ def _reset(
     log.info("session cleaned", connection=connection_id, steps=_summary(steps))
 
 
-def _tell_of_failed_backup(connection: Connection, steps: list[StepResult]) -> None:
+def _tell_of_failed_backup(connection: Connection, steps: list[StepResult], now: datetime) -> None:
     for step in steps:
         if step["step"] == "drain_and_back_up" and step["outcome"] == FAILED:
-            alerts.backup_failed(f"{label(connection)}: {step['detail']}")
+            alerts.backup_failed(f"{label(connection)}: {step['detail']}", now)
 
 
 def _summary(steps: list[StepResult]) -> str:
