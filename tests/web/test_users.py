@@ -166,8 +166,23 @@ def test_carla_gives_a_new_password(cast: dict[str, User], carla: Person, ana: P
     db.session.expire_all()
     assert accounts.sign_in("ana@example.com", password) is not None
     assert ana.get("/api/whatsapp/status").status_code == 401
-    assert carla.post(f"/admin/users/{cast['carla'].id}/password").status_code == 200
-    assert carla.get("/admin/users").status_code == 200  # her own browser stays signed in
+
+
+@pytest.mark.parametrize("thing", ["password", "invite"])
+def test_for_herself_carla_has_to_say_the_password_she_has(
+    cast: dict[str, User], carla: Person, thing: str
+) -> None:
+    """A browser found signed in is no way to keep its owner out."""
+    where = f"/users/{cast['carla'].id}"
+    assert carla.post(f"/admin{where}/{thing}").location == f"/admin{where}"
+    page = carla.get(f"/admin{where}").text
+    assert "on your account page" in said(page)
+    assert 'data-testid="own-password"' in page and f'data-testid="{thing}"' not in page
+    refused = carla.post(f"/api/admin{where}/{thing}")
+    assert (refused.status_code, refused.json["error"]) == (409, "own_password")
+    db.session.expire_all()
+    assert accounts.sign_in("carla@example.com", PASSWORD) is not None
+    assert cast["carla"].invite_hash is None
 
 
 def test_carla_switches_somebody_off_and_on(cast: dict[str, User], carla: Person) -> None:

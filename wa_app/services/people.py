@@ -9,6 +9,8 @@ from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, Message, Token, User
 
+PAGE = 50
+
 STATES: Mapping[str, ColumnElement[bool]] = {
     "active": and_(User.active, User.password_hash != ""),
     "invited": and_(User.active, User.password_hash == ""),
@@ -31,7 +33,7 @@ class Listed:
 
 
 def search(
-    words: str = "", *, role: str = "", state: str = "", page: int = 1, size: int
+    words: str = "", *, role: str = "", state: str = "", page: int = 1, size: int = PAGE
 ) -> tuple[list[Listed], int]:
     """A page of those who fit, by e-mail, and how many fit in all. Empty: everything fits."""
     fits: list[ColumnElement[bool]] = [User.deleted_at.is_(None)]

@@ -17,7 +17,14 @@ from wa_app.extensions import csrf, db, login_manager
 from wa_app.models import Connection, Token, User
 from wa_app.services import connections, tokens
 from wa_app.services.audit import Actor
-from wa_app.web.errors import Deactivated, Forbidden, ScopeMissing, Unauthorized, wants_json
+from wa_app.web.errors import (
+    Deactivated,
+    Forbidden,
+    OwnPassword,
+    ScopeMissing,
+    Unauthorized,
+    wants_json,
+)
 from wa_app.web.times import now
 
 OPEN = frozenset(
@@ -152,6 +159,12 @@ def require_admin() -> None:
     if not me().is_admin:
         raise Forbidden
     _require_scope("admin")
+
+
+def refuse_for_oneself(user: User) -> None:
+    """Administrators need no old password for others', but for their own. Raises `OwnPassword`."""
+    if user.id == me().id:
+        raise OwnPassword
 
 
 def own_connection_or_404(connection_id: str) -> Connection:

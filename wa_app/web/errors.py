@@ -47,6 +47,13 @@ class ScopeMissing(Forbidden):
         self.scope = scope
 
 
+class OwnPassword(Refused):
+    """A new password or link for oneself, without saying the password one has: whoever finds a
+    signed-in browser could keep others out with it."""
+
+    error = "own_password"
+
+
 @dataclass(frozen=True)
 class Words:
     status: int
@@ -79,6 +86,9 @@ ERRORS: Mapping[str, Words] = {
     "email_taken": Words(409, _("There is already a user with this e-mail.")),
     "user_inactive": Words(409, _("This user is switched off. Activate them first.")),
     "wrong_password": Words(400, _("This is not your current password.")),
+    "own_password": Words(
+        409, _("Change your own password on your account page, with the one you have now.")
+    ),
     "token_limit": Words(
         409, _("You have as many tokens as one may have. Revoke one that nobody uses any more.")
     ),

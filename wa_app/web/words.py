@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.closes import CloseClass, Reason
 from wa_app.domain.messages import FailCause, MessageState
 from wa_app.domain.states import Channel
+from wa_app.services.people import Belongings
 
 TABS: Mapping[Channel, str] = {Channel.WHATSAPP: "WhatsApp", Channel.PRACTICE: _("Practice")}
 
@@ -16,6 +18,17 @@ def also_on_the_phone(done: str) -> str:
     """For whenever WhatsApp itself was not told: a backup can be restored, and the device stays."""
     words = _("%(done)s Also remove the device on the phone: Settings, Linked devices.")
     return str(words) % {"done": done}
+
+
+def deleted(email: str, goes: Belongings) -> str:
+    return gettext(
+        "%(email)s is deleted. Connections: %(connections)d, messages: %(messages)d, "
+        "tokens: %(tokens)d.",
+        email=email,
+        connections=goes.connections,
+        messages=goes.messages,
+        tokens=goes.tokens,
+    )
 
 
 REASONS: Mapping[Reason, str] = {

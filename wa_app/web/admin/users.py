@@ -2,7 +2,6 @@
 
 from flask import (
     Blueprint,
-    current_app,
     flash,
     make_response,
     redirect,
@@ -19,15 +18,12 @@ from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.domain.errors import Refused
 from wa_app.models import User
 from wa_app.services import accounts, connections, invitations, people
-from wa_app.web import errors, inputs, links
-from wa_app.web.access import actor, me, require_admin
-from wa_app.web.auth import enter
+from wa_app.web import errors, inputs, links, words
+from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
 from wa_app.web.presentation import USER_LOOKS
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 bp.before_request(require_admin)
-
-PAGE = 50
 
 
 @bp.errorhandler(Refused)
@@ -76,7 +72,7 @@ def _everyone(**more: object) -> str:
     }
     page = inputs.whole("page", default=1, most=10**6) or 1
     listed, total = people.search(
-        filters["q"], role=filters["role"], state=filters["state"], page=page, size=PAGE
+        filters["q"], role=filters["role"], state=filters["state"], page=page
     )
     return render_template(
         "admin/users.html",
@@ -84,7 +80,7 @@ def _everyone(**more: object) -> str:
         total=total,
         filters=filters,
         page=page,
-        pages=max(1, -(-total // PAGE)),
+        pages=max(1, -(-total // people.PAGE)),
         link=links.address,
         **_words(),
         **more,
@@ -153,6 +149,7 @@ def back(user_id: int) -> ResponseReturnValue:
 @login_required
 def invite(user_id: int) -> ResponseReturnValue:
     user = accounts.by_id(user_id)
+    refuse_for_oneself(user)
     return _once(_one(user, invitation=invitations.renew(actor(), user, links.letter)))
 
 
@@ -160,10 +157,8 @@ def invite(user_id: int) -> ResponseReturnValue:
 @login_required
 def password(user_id: int) -> ResponseReturnValue:
     user = accounts.by_id(user_id)
-    chosen = accounts.set_password(actor(), user, None)
-    if user.id == me().id:
-        enter(user)
-    return _once(_one(user, password=chosen))
+    refuse_for_oneself(user)
+    return _once(_one(user, password=accounts.set_password(actor(), user, None)))
 
 
 @bp.post("/<int(max=2147483647):user_id>/activate")
@@ -202,19 +197,8 @@ def delete(user_id: int) -> ResponseReturnValue:
         logout_user()
         session.clear()
         return redirect(url_for("auth.sign_in"))
-    flash(deleted(email, goes), "done")
+    flash(words.deleted(email, goes), "done")
     return redirect(url_for(".everyone"))
-
-
-def deleted(email: str, goes: people.Belongings) -> str:
-    return _(
-        "%(email)s is deleted. Connections: %(connections)d, messages: %(messages)d, "
-        "tokens: %(tokens)d.",
-        email=email,
-        connections=goes.connections,
-        messages=goes.messages,
-        tokens=goes.tokens,
-    )
 
 
 def _one(user: User, **more: object) -> str:
@@ -222,7 +206,7 @@ def _one(user: User, **more: object) -> str:
         "admin/user.html",
         user=user,
         linked=people.linked(user),
-        everybodys=current_app.config["SETTINGS"].max_connections_per_user,
+        everybodys=settings().max_connections_per_user,
         link=links.address,
         **_words(),
         **more,

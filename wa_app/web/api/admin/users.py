@@ -10,11 +10,10 @@ from wa_app.domain.errors import WrongInput
 from wa_app.models import User
 from wa_app.services import accounts, connections, invitations, people
 from wa_app.web import inputs, links
-from wa_app.web.access import actor, by_token, me, require_admin
-from wa_app.web.admin.users import PAGE, deleted
+from wa_app.web.access import actor, refuse_for_oneself, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.auth import enter
 from wa_app.web.times import iso
+from wa_app.web.words import deleted
 
 bp = Blueprint("api_admin_users", __name__, url_prefix="/api/admin/users")
 bp.before_request(require_admin)
@@ -29,10 +28,14 @@ def everyone() -> Response:
     }
     words = inputs.text("q", request.args.get("q", ""))
     page = inputs.whole("page", default=1, most=10**6) or 1
-    listed, total = people.search(words, page=page, size=PAGE, **filters)
+    listed, total = people.search(words, page=page, **filters)
     users = [_described(row.user, row.linked) for row in listed]
     return answer(
-        _("Users: %(count)d.", count=total), users=users, total=total, page=page, pageSize=PAGE
+        _("Users: %(count)d.", count=total),
+        users=users,
+        total=total,
+        page=page,
+        pageSize=people.PAGE,
     )
 
 
@@ -93,7 +96,9 @@ def delete(user_id: int) -> Response:
 @login_required
 def invite(user_id: int) -> Response:
     inputs.body()
-    return _invited(invitations.renew(actor(), accounts.by_id(user_id), links.letter))
+    user = accounts.by_id(user_id)
+    refuse_for_oneself(user)
+    return _invited(invitations.renew(actor(), user, links.letter))
 
 
 @bp.post("/<int(max=2147483647):user_id>/password")
@@ -102,10 +107,8 @@ def password(user_id: int) -> Response:
     """Without one in the request, a random one, which only this answer tells."""
     asked = inputs.body(password=str)
     user = accounts.by_id(user_id)
-    signed_in_here = user.id == me().id and not by_token()
+    refuse_for_oneself(user)
     chosen = accounts.set_password(actor(), user, asked.get("password"))
-    if signed_in_here:
-        enter(user)
     told = {} if "password" in asked else {"password": chosen}
     return _unkept(answer(_("The new password is set."), **told))
 
