@@ -76,6 +76,20 @@ def is_module(name: str) -> bool:
     return place.is_dir() or place.with_suffix(".py").is_file()
 
 
+def test_pages_and_api_do_not_know_each_other() -> None:
+    """What both need lies beside them."""
+    web = [path for path in FILES if layer(path) == "web" and path != PACKAGE / "web/__init__.py"]
+    api = [path for path in web if path.is_relative_to(PACKAGE / "web/api")]
+    pages = [path for path in web if path not in api and "Blueprint(" in path.read_text()]
+    for path in web:
+        forbidden = pages if path in api else api
+        assert not imports(path) & {module_of(other) for other in forbidden}, path
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def test_the_domain_uses_only_the_standard_library() -> None:
     for path in (PACKAGE / "domain").glob("*.py"):
         outside = {name.split(".")[0] for name in imports(path)} - {"wa_app"}

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from flask_babel import lazy_gettext as _
 
 from wa_app import __version__
 from wa_app.services.checks.finding import Finding
-from wa_app.services.doctor import Report
+from wa_app.services.doctor import Doctor, Report
 
 START_AGAIN = _(
     "Look at its log, then stop it and start it again: every number comes back by itself."
@@ -257,6 +258,17 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (_("Sessions"), ("folders", "orphans", "stale", "hung")),
     (_("What must not be lost"), ("key", "backups", "secret", "disk")),
 )
+
+
+def examine() -> Report:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return doctor().look(app, app.extensions["runtime"].tools)
+
+
+def doctor() -> Doctor:
+    """The server's own."""
+    kept: Doctor = current_app.extensions.setdefault("doctor", Doctor())
+    return kept
 
 
 @dataclass(frozen=True)

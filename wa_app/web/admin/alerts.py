@@ -1,22 +1,13 @@
-"""What the page of alerts shows, and the mail that shows whether mails arrive."""
-
-from dataclasses import dataclass
-from typing import Any
+"""The button that sends a mail to who presses it; alerts are shown on the overview."""
 
 from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import Refused
-from wa_app.models import Alert, Mail
-from wa_app.services import alerts, mails
-from wa_app.services.mails import MailState
 from wa_app.web import errors
-from wa_app.web import mails as words_of_mails
 from wa_app.web.access import actor, me, require_admin
-from wa_app.web.explanations import explain_alert
-from wa_app.web.times import iso
+from wa_app.web.alerts import send_test_mail
 
 bp = Blueprint("admin_alerts", __name__, url_prefix="/admin/alerts")
 bp.before_request(require_admin)
@@ -31,110 +22,8 @@ def refused(error: Refused) -> ResponseReturnValue:
     return errors.back_with_words(error, _here())
 
 
-@dataclass(frozen=True)
-class Shown:
-    alert: Alert
-    title: str
-    about: str
-    posted: str
-
-    @property
-    def is_open(self) -> bool:
-        return self.alert.ended_at is None
-
-
-@dataclass(frozen=True)
-class Panel:
-    open: list[Shown]
-    ended: list[Shown]
-    mail: MailState
-
-
-def panel() -> Panel:
-    """For `admin/_alerts.html`, which reads it as `alerts`."""
-    state = mails.state()
-    shown = [
-        Shown(
-            alert=one.alert,
-            title=str(explain_alert(one.alert.kind, one.alert.cause).title),
-            about=words_of_mails.named(one.alert.about),
-            posted=_posted(one.mails, state),
-        )
-        for one in alerts.listed()
-    ]
-    still = [one for one in shown if one.is_open]
-    return Panel(still, [one for one in shown if not one.is_open], state)
-
-
-def _posted(letters: list[Mail], state: MailState) -> str:
-    """To whom mails went, or why not."""
-    sent = [letter.recipient for letter in letters if letter.sent_at]
-    refused = [letter.recipient for letter in letters if letter.given_up_at]
-    waiting = len(letters) - len(sent) - len(refused)
-    said = []
-    if sent:
-        said.append(_("Mail to %(people)s.", people=_people(sent)))
-    if waiting:
-        said.append(_("Mails that wait: %(n)d.", n=waiting))
-    if refused:
-        said.append(_("Refused for %(people)s.", people=_people(refused)))
-    if not said:
-        said.append(_("Nobody had a mail.") if state.set_up else _("Mail is not set up."))
-    return " ".join(said)
-
-
-def _people(recipients: list[str]) -> str:
-    return ", ".join(dict.fromkeys(recipients))
-
-
-def document() -> dict[str, Any]:
-    """The same for programs."""
-    state = mails.state()
-    return {
-        "alerts": [
-            {
-                "id": one.alert.id,
-                "kind": one.alert.kind,
-                "title": str(explain_alert(one.alert.kind, one.alert.cause).title),
-                "connectionId": one.alert.connection_id,
-                "userId": one.alert.user_id,
-                "about": one.alert.about,
-                "cause": one.alert.cause,
-                "beganAt": iso(one.alert.began_at),
-                "raisedAt": iso(one.alert.raised_at),
-                "endedAt": iso(one.alert.ended_at),
-                "recovered": one.alert.recovered,
-                "mails": [_mail(letter) for letter in one.mails],
-            }
-            for one in alerts.listed()
-        ],
-        "mail": {
-            "setUp": state.set_up,
-            "waiting": state.waiting,
-            "lastSentAt": iso(state.last_sent_at),
-            "error": state.error,
-        },
-    }
-
-
-def _mail(letter: Mail) -> dict[str, Any]:
-    return {
-        "recipient": letter.recipient,
-        "sentAt": iso(letter.sent_at),
-        "givenUpAt": iso(letter.given_up_at),
-        "error": letter.error,
-    }
-
-
-def send_test_mail() -> str:
-    """To who asks, in their language; says so. Raises `MailNotSetUp`."""
-    subject, text = words_of_mails.test_mail(me().locale)
-    mails.queue_test(actor(), me().email, subject, text)
-    return _("A mail to %(email)s is on its way.", email=me().email)
-
-
 @bp.post("/test-mail")
 @login_required
 def test_mail() -> ResponseReturnValue:
-    flash(send_test_mail(), "done")
+    flash(send_test_mail(actor(), me().email, me().locale), "done")
     return redirect(_here())

@@ -2,24 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 from flask_login import login_required
 
 from wa_app.domain.errors import WrongInput
-from wa_app.domain.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import connections, overview, ownership
 from wa_app.services.overview import Query
-from wa_app.web import errors, inputs
-from wa_app.web.access import actor, require_admin
-from wa_app.web.admin import alerts
+from wa_app.web import alerts, errors
+from wa_app.web.access import actor, require_admin, settings
 from wa_app.web.presentation import (
     HOLD_LOOKS,
     STATUS_LOOKS,
@@ -29,12 +26,11 @@ from wa_app.web.presentation import (
     owner_is_alive,
     sentence,
 )
+from wa_app.web.queries import query_asked
 from wa_app.web.times import now
 
 bp = Blueprint("admin_overview", __name__, url_prefix="/admin")
 bp.before_request(require_admin)
-
-Word = TypeVar("Word", bound=StrEnum)
 
 ACTIONS: Mapping[str, str] = {
     "reconnect": _("Reconnect"),
@@ -83,7 +79,7 @@ def shown() -> dict[str, Any]:
     found = overview.find(query)
     at, owner, counts = now(), connections.owner(), _counted()
     alive = owner_is_alive(owner, at)
-    stale_after = current_app.config["SETTINGS"].policy.heartbeat_stale_after
+    stale_after = settings().policy.heartbeat_stale_after
     return {
         "query": query,
         "found": found,
@@ -120,31 +116,7 @@ def _counted() -> list[tuple[Look, int]]:
     return [(look, count) for look, count in (*by_status, *by_hold) if count]
 
 
-# ---- the query
-
-
-def query_asked() -> Query:
-    """What the address asks for. Raises `WrongInput`."""
-    asked = request.args
-    sort = asked.get("sort", "user")
-    if sort.removeprefix("-") not in COLUMNS:
-        raise WrongInput("sort", "unknown_word")
-    return Query(
-        words=asked.get("q", "").strip()[:200],
-        status=_word("status", Status),
-        hold=_word("hold", Hold),
-        sort=sort.removeprefix("-"),
-        descending=sort.startswith("-"),
-        page=inputs.whole("page", default=1, most=100_000) or 1,
-    )
-
-
-def _word(name: str, words: type[Word]) -> Word | None:
-    text = request.args.get(name)
-    try:
-        return words(text) if text else None
-    except ValueError:
-        raise WrongInput(name, "unknown_word") from None
+# ---- addresses
 
 
 PAGE = "admin_overview.overview_page"

@@ -4,8 +4,8 @@ from flask import Blueprint, Response
 from flask_login import login_required
 
 from wa_app.web import inputs
-from wa_app.web.access import require_admin
-from wa_app.web.admin.alerts import document, send_test_mail
+from wa_app.web.access import actor, me, require_admin
+from wa_app.web.alerts import document, send_test_mail
 from wa_app.web.api.answers import answer
 
 bp = Blueprint("api_admin_alerts", __name__, url_prefix="/api/admin/alerts")
@@ -22,4 +22,4 @@ def alerts() -> Response:
 @login_required
 def test_mail() -> Response:
     inputs.body()
-    return answer(send_test_mail())
+    return answer(send_test_mail(actor(), me().email, me().locale))

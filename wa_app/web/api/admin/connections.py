@@ -12,7 +12,6 @@ from wa_app.models import Connection, User
 from wa_app.services import connections, overview
 from wa_app.web import inputs
 from wa_app.web.access import actor, me, require_admin
-from wa_app.web.admin.overview import query_asked
 from wa_app.web.api.answers import answer
 from wa_app.web.api.sessions import (
     connect_for,
@@ -21,6 +20,7 @@ from wa_app.web.api.sessions import (
     reconnect_for,
 )
 from wa_app.web.presentation import status_document
+from wa_app.web.queries import query_asked
 from wa_app.web.times import now
 
 bp = Blueprint("api_admin_connections", __name__, url_prefix="/api/admin")

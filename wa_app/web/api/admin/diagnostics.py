@@ -6,7 +6,6 @@ from flask_login import login_required
 
 from wa_app.web import diagnoses
 from wa_app.web.access import require_admin
-from wa_app.web.admin.diagnostics import examine
 from wa_app.web.api.answers import answer
 
 bp = Blueprint("api_admin_diagnostics", __name__, url_prefix="/api/admin/diagnostics")
@@ -16,6 +15,6 @@ bp.before_request(require_admin)
 @bp.get("")
 @login_required
 def diagnostics() -> Response:
-    report = examine()
+    report = diagnoses.examine()
     message = _("Nothing is wrong.") if report.ok else _("Something needs you.")
     return answer(message, **diagnoses.document(report))
