@@ -20,6 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
@@ -323,12 +324,23 @@ class JobRun(db.Model):
     asked_at: Mapped[datetime | None]
 
 
+OPEN_OF_SERVER = "connection_id IS NULL AND ended_at IS NULL"
+
+
 class Alert(db.Model):
     """An episode of trouble, from its beginning to its end. It names connection and user by id
     and in words, because it outlives their rows."""
 
     __table_args__ = (
         Index("ix_alert_open", "ended_at", "id"),
+        # Several threads report at the same time; the server has one episode of a kind at a time.
+        Index(
+            "uq_alert_of_server",
+            "kind",
+            unique=True,
+            sqlite_where=text(OPEN_OF_SERVER),
+            postgresql_where=text(OPEN_OF_SERVER),
+        ),
         {"sqlite_autoincrement": True},
     )
 

@@ -34,6 +34,8 @@ def upgrade():
     with op.batch_alter_table('alert', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_alert_connection_id'), ['connection_id'], unique=False)
         batch_op.create_index('ix_alert_open', ['ended_at', 'id'], unique=False)
+        open_of_server = sa.text('connection_id IS NULL AND ended_at IS NULL')
+        batch_op.create_index('uq_alert_of_server', ['kind'], unique=True, sqlite_where=open_of_server, postgresql_where=open_of_server)
 
     op.create_table('job_run',
     sa.Column('name', sa.String(length=40), nullable=False),
@@ -182,6 +184,7 @@ def downgrade():
     op.drop_table('mail')
     op.drop_table('job_run')
     with op.batch_alter_table('alert', schema=None) as batch_op:
+        batch_op.drop_index('uq_alert_of_server')
         batch_op.drop_index('ix_alert_open')
         batch_op.drop_index(batch_op.f('ix_alert_connection_id'))
 

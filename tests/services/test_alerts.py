@@ -1,7 +1,9 @@
 """Who is told of which trouble, when, how often and in which language. By hand's clock."""
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -115,9 +117,9 @@ class Watch:
         with self.world.app.app_context():
             return db.session.query(Alert).order_by(Alert.id).all()
 
-    def report(self, what: Callable[..., None], *words: str) -> None:
+    def report(self, what: Callable[..., None], *about: Any) -> None:
         with self.world.app.app_context():
-            what(*words)
+            what(*about)
             db.session.commit()
 
     def mails(self) -> list[Mail]:
@@ -437,7 +439,7 @@ def test_a_disk_with_room_again_is_told(watch: Watch) -> None:
 
 def test_backups_that_fail_are_told_once_and_when_they_work_again(watch: Watch) -> None:
     for _ in range(2):
-        watch.report(alerts.backup_failed, "No space left on device")
+        watch.report(alerts.backup_failed, "No space left on device", watch.world.now)
         watch.look()
     first, _ = watch.mails()
     assert (first.recipient, first.subject) == (CARLA, "A backup failed")
@@ -453,10 +455,25 @@ def test_backups_that_fail_are_told_once_and_when_they_work_again(watch: Watch) 
 
 def test_standing_still_is_told_once_an_hour_at_most(watch: Watch) -> None:
     for _ in range(3):
-        watch.report(alerts.stood_still, "monitor stood still for 95 s")
+        watch.report(alerts.stood_still, "monitor stood still for 95 s", watch.world.now)
         watch.look()
     assert recipients(watch.take()) == [CARLA, DIEGO]
     assert len(watch.all()) == 1
+
+
+def test_many_who_report_at_once_begin_one_episode(watch: Watch) -> None:
+    count = 16
+    at_once = threading.Barrier(count)
+
+    def report(number: int) -> None:
+        at_once.wait()
+        watch.report(alerts.backup_failed, f"number {number}", watch.world.now)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(report, range(count)))
+    assert [one.kind for one in watch.all()] == [AlertKind.BACKUP_FAILED]
+    watch.look()
+    assert recipients(watch.take()) == [CARLA, DIEGO]
 
 
 def test_without_a_mail_server_alerts_are_shown_and_no_mail_is_written(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_restart_of_its_own_is_told_for_a_day(make: Make, tmp_path: Path) -> N
         report = tmp_path / "stood-still.json"
         at = (utc_now() - ago).isoformat()
         report.write_text(f'{{"what": "monitor stood still for 91 s", "at": "{at}"}}')
-        watchdog.take_report(report)
+        watchdog.take_report(report, utc_now())
         assert troubles(app) == found
 
 
@@ -426,7 +426,7 @@ def test_backups_that_are_not_made_are_told(
 
 def test_a_failed_backup_is_told(make: Make) -> None:
     app = make()
-    alerts.backup_failed("No space left on device")
+    alerts.backup_failed("No space left on device", utc_now())
     db.session.commit()
     assert troubles(app) == {("backups", "failed")}
     alerts.backup_works()

@@ -174,12 +174,24 @@ def test_waiting_for_a_locked_database_is_not_standing_still(
         assert dog.look() is None
 
 
+def test_a_crash_before_the_report_is_gone_tells_it_no_second_time(
+    app: Flask, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    with app.app_context():
+        for _ in range(2):
+            report.write_text(json.dumps({"what": "it stood still", "at": START.isoformat()}))
+            assert watchdog.take_report(report, START) == "it stood still"
+            assert not report.exists()
+        assert len(db.session.scalars(db.select(Audit)).all()) == 1
+
+
 def test_the_next_owner_reads_the_report_once(app: Flask, tmp_path: Path) -> None:
     report = tmp_path / "report"
     report.write_text(json.dumps({"what": "monitor stood still for 91 s", "at": START.isoformat()}))
     with app.app_context():
-        assert watchdog.take_report(report) == "monitor stood still for 91 s"
-        assert watchdog.take_report(report) is None
+        assert watchdog.take_report(report, START) == "monitor stood still for 91 s"
+        assert watchdog.take_report(report, START) is None
         told = watchdog.last_restart()
         assert told is not None
         assert (told.at, told.actor, told.target) == (
@@ -194,6 +206,6 @@ def test_a_report_that_was_cut_short_keeps_nobody_from_starting(
     report = tmp_path / "report"
     report.write_text(content)
     with app.app_context():
-        assert watchdog.take_report(report) is None
+        assert watchdog.take_report(report, START) is None
         assert watchdog.last_restart() is None
     assert not report.exists()

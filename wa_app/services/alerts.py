@@ -6,13 +6,15 @@ their mails in one commit. What else can go wrong reports here and is told at th
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
@@ -29,7 +31,7 @@ from wa_app.domain.alerts import (
 )
 from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
-from wa_app.models import Alert, Connection, Mail, User, utc_now
+from wa_app.models import OPEN_OF_SERVER, Alert, Connection, Mail, User
 from wa_app.services import mails
 from wa_app.services.mails import Mailer
 from wa_app.services.notices import Case, Compose, Post, about
@@ -168,7 +170,7 @@ class Alerts:
         if alert is not None and not low:
             alert.ended_at, alert.recovered = now, True
         if alert is None and low:
-            return [_report(AlertKind.DISK_NEARLY_FULL, f"{free / 1000**2:.0f} MB", now)]
+            return [_begin_disk(f"{free / 1000**2:.0f} MB", now)]
         return []
 
     def _tell_of_server(self, post: Post, alert: Alert, now: datetime) -> None:
@@ -211,6 +213,12 @@ def _begin_outage(members: Sequence[Case], now: datetime) -> Alert:
     return outage
 
 
+def _begin_disk(free: str, now: datetime) -> Alert:
+    alert = Alert(kind=AlertKind.DISK_NEARLY_FULL, about=free, began_at=now)
+    db.session.add(alert)
+    return alert
+
+
 def _should_be_up() -> int:
     """WhatsApp numbers that nothing but the way to WhatsApp keeps from being connected."""
     free = or_(Connection.hold.is_(None), Connection.hold == Hold.RETRIES_EXHAUSTED)
@@ -234,40 +242,39 @@ def _should_be_up() -> int:
 # ---- what others report, in the transaction under way
 
 
-def backup_failed(detail: str) -> None:
-    _report_once(AlertKind.BACKUP_FAILED, detail)
+def backup_failed(detail: str, now: datetime) -> None:
+    _report(AlertKind.BACKUP_FAILED, detail, now)
 
 
 def backup_works() -> None:
     """The next look ends the alert, if there is one, and tells who had been told."""
-    failed = _reported(AlertKind.BACKUP_FAILED)
-    if failed is not None:
-        failed.recovered = True
+    failed = update(Alert).where(Alert.kind == AlertKind.BACKUP_FAILED, Alert.ended_at.is_(None))
+    db.session.execute(failed.values(recovered=True))
 
 
-def stood_still(detail: str) -> None:
-    _report_once(AlertKind.STOOD_STILL, detail)
+def stood_still(detail: str, now: datetime) -> None:
+    _report(AlertKind.STOOD_STILL, detail, now)
 
 
-def _report_once(kind: AlertKind, detail: str) -> None:
-    alert = _reported(kind)
-    if alert is None:
-        _report(kind, detail, utc_now())
-    else:
-        alert.about, alert.recovered = detail[:300], False
+INSERTS: Mapping[str, Callable[[type[Alert]], Any]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+"""Database → its insert, which knows what to do when there is such a row."""
 
 
-def _report(kind: AlertKind, detail: str, now: datetime) -> Alert:
-    alert = Alert(kind=kind, about=detail[:300], began_at=now)
-    db.session.add(alert)
-    return alert
-
-
-def _reported(kind: AlertKind) -> Alert | None:
-    found: Alert | None = db.session.scalar(
-        select(Alert).where(Alert.kind == kind, Alert.ended_at.is_(None))
+def _report(kind: AlertKind, detail: str, now: datetime) -> None:
+    """The episode that is open goes on, or one begins. One statement, because two threads that
+    look first and write then would begin two."""
+    begun = INSERTS[db.engine.dialect.name](Alert).values(
+        kind=kind, about=detail[:300], began_at=now
     )
-    return found
+    goes_on = begun.on_conflict_do_update(
+        index_elements=[Alert.kind],
+        index_where=text(OPEN_OF_SERVER),
+        set_={"about": begun.excluded.about, "recovered": False},
+    )
+    db.session.execute(goes_on)
 
 
 # ---- for the page

@@ -45,7 +45,7 @@ PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS, **BACKUP_PLANS}
 ACTS: Mapping[str, Act] = {**CLEANUP_ACTS, **BACKUP_ACTS}
 """`OperationStep.what` → how it is done. Every act may be begun again after a crash."""
 
-ENDS: Mapping[str, Callable[[Operation], None]] = {**BACKUP_ENDS}
+ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {**BACKUP_ENDS}
 """Kind of operation → who else hears of its end, in the same transaction."""
 
 
@@ -218,5 +218,5 @@ def _finish(operation_id: int, now: datetime) -> None:
         audit.record(actor, operation.kind, _target(operation), told or "nothing to do")
         log.info("operation done", kind=operation.kind, outcome=told or "nothing to do")
         if operation.kind in ENDS:
-            ENDS[operation.kind](operation)
+            ENDS[operation.kind](operation, now)
     db.session.commit()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import joinedload
@@ -143,16 +144,16 @@ ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool]] = {
 }
 
 
-def tell_how_it_went(operation: Operation) -> None:
+def tell_how_it_went(operation: Operation, now: datetime) -> None:
     """One number that was backed up does not mean that all can be."""
     failed = [step for step in operation.steps if step.outcome == FAILED]
     if failed:
-        alerts.backup_failed(f"{failed[0].label}: {failed[0].detail}")
+        alerts.backup_failed(f"{failed[0].label}: {failed[0].detail}", now)
     elif "connection" not in (operation.parameters or {}):
         alerts.backup_works()
 
 
-ENDS: Mapping[str, Callable[[Operation], None]] = {"backup.create": tell_how_it_went}
+ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {"backup.create": tell_how_it_went}
 
 
 # ---- for people

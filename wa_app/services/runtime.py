@@ -240,7 +240,7 @@ class Runtime:
             self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
         )
         self._beat()
-        watchdog.take_report(self._report)
+        watchdog.take_report(self._report, self._clock())
 
     def _begin(self) -> None:
         self._in_context(lambda: self._jobs.schedule(self.jobs()))

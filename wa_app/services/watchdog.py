@@ -88,7 +88,7 @@ def replace_worker() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def take_report(report: Path) -> str | None:
+def take_report(report: Path, now: datetime) -> str | None:
     """What the last worker's watchdog reported, into the audit; the file is gone then. Needs an
     application context."""
     try:
@@ -100,11 +100,17 @@ def take_report(report: Path) -> str | None:
         log.exception("the report of the watchdog cannot be read")
         report.unlink(missing_ok=True)
         return None
-    audit.record(WATCHDOG, ACTION, what, at=at)
-    alerts.stood_still(what)
-    db.session.commit()
+    if not _is_recorded(at):  # a crash right here, before the file was gone
+        audit.record(WATCHDOG, ACTION, what, at=at)
+        alerts.stood_still(what, now)
+        db.session.commit()
     report.unlink()
     return what
+
+
+def _is_recorded(at: datetime) -> bool:
+    known = db.select(Audit.id).where(Audit.action == ACTION, Audit.at == at).limit(1)
+    return db.session.scalar(known) is not None
 
 
 def last_restart() -> Audit | None:
