@@ -82,3 +82,15 @@ def test_a_secret_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:
     assert config.secret_from_file(path) == first
     assert len(first) == 64
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_key_is_whole_or_refused(tmp_path: Path) -> None:
+    """An empty file, as a full disk leaves it, is no key."""
+    path = tmp_path / "key"
+    assert config.secret_from_file(path) == config.secret_from_file(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["key"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for broken in ("", "\n", "short"):
+        path.write_text(broken)
+        with pytest.raises(config.SettingError, match="holds no key"):
+            config.secret_from_file(path)

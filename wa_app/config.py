@@ -5,11 +5,13 @@ import secrets
 import types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import Field, dataclass, fields, replace
 from datetime import timedelta
 from email.errors import MessageError
 from email.headerregistry import Address
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 SECRET_SETTINGS = ("SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD", "BACKUP_KEY", "SMTP_PASSWORD")
 """Never handed to a child process, never logged."""
+
+
+SECRET_LENGTH = 16
+"""Characters of a key, at least."""
 
 
 class SettingError(ClickException):
@@ -119,17 +125,27 @@ def example() -> str:
 
 
 def secret_from_file(path: Path) -> str:
-    """A random secret that is made once and kept in a file only we can read."""
+    """A random secret that is made once and kept in a file only we can read. Raises
+    `SettingError` for a file that holds none."""
+    if not path.exists():
+        _make_secret(path)
+    secret = path.read_text().strip()
+    if len(secret) < SECRET_LENGTH:
+        raise SettingError(
+            f"{path} holds no key: put the right one back from your copy, or remove the file."
+        )
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Whole or not at all, on a full disk too; whoever comes second takes the first one's."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
+    with NamedTemporaryFile("w", dir=path.parent, prefix=".secret-") as file:
         file.write(secrets.token_hex(32))
         file.flush()
         os.fsync(file.fileno())
-    return path.read_text().strip()
+        with suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 def _dotenv() -> dict[str, str]:
@@ -238,7 +254,10 @@ def _refuse_nonsense(settings: Settings) -> None:
             "the URL of a database whose Python driver is installed, or nothing for SQLite",
         ),
         "CLOSE_GRACE": (policy.close_grace <= timedelta(seconds=5), "5 seconds at most"),
-        "BACKUP_KEY": (len(settings.backup_key) not in range(1, 16), "16 characters or more"),
+        "BACKUP_KEY": (
+            len(settings.backup_key) not in range(1, SECRET_LENGTH),
+            f"{SECRET_LENGTH} characters or more",
+        ),
         "PUBLIC_URL": (_is_web_address(settings.public_url), "an address such as https://…"),
         "SMTP_PORT": (0 < settings.smtp_port < 65536, "a port from 1 to 65535"),
         "SMTP_SECURITY": (settings.smtp_security in SMTP_SECURITY, "starttls, tls or none"),
@@ -246,7 +265,10 @@ def _refuse_nonsense(settings: Settings) -> None:
             not settings.smtp_host or _is_sender(settings.mail_sender),
             "the e-mail address the mails come from",
         ),
-        "SECRET_KEY": (len(settings.secret_key) not in range(1, 16), "16 characters or more"),
+        "SECRET_KEY": (
+            len(settings.secret_key) not in range(1, SECRET_LENGTH),
+            f"{SECRET_LENGTH} characters or more",
+        ),
         "PAIRING_WINDOW": (
             zero < policy.pairing_window <= timedelta(seconds=160),
             "up to 160 seconds, the library's own limit",

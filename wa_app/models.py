@@ -396,12 +396,18 @@ class Audit(db.Model):
 
 
 # Nobody who speaks to the database through the application can rewrite the past.
-for _change in ("UPDATE", "DELETE"):
+for _name, _when in {
+    "update": "UPDATE",
+    "delete": "DELETE",
+    # REPLACE deletes without a delete trigger.
+    "replace": "INSERT",
+}.items():
+    _only = " WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)" if _name == "replace" else ""
     event.listen(
         Audit.__table__,
         "after_create",
         DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER audit_no_{_change.lower()} BEFORE {_change} ON audit "
+            f"CREATE TRIGGER audit_no_{_name} BEFORE {_when} ON audit{_only} "
             "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
         ).execute_if(dialect="sqlite"),
     )

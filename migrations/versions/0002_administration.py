@@ -127,30 +127,35 @@ def upgrade():
         batch_op.create_index('ix_user_invite_hash', ['invite_hash'], unique=True)
 
     # Nobody who speaks to the database through the application can rewrite the past.
-    for change in ("UPDATE", "DELETE"):
-        for statement in TRIGGERS[op.get_bind().dialect.name]:
-            op.execute(statement.format(name=f"audit_no_{change.lower()}", change=change))
+    for statement in TRIGGERS[op.get_bind().dialect.name]:
+        op.execute(statement)
 
+
+REFUSE = "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
 
 TRIGGERS = {
     "sqlite": (
-        "CREATE TRIGGER {name} BEFORE {change} ON audit "
-        "BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END",
+        f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit {REFUSE}",
+        f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit {REFUSE}",
+        # REPLACE deletes without a delete trigger.
+        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
+        f"WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) {REFUSE}",
     ),
     "postgresql": (
-        "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE FUNCTION audit_only_added_to() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION 'the audit is only added to'; END $$",
-        "CREATE TRIGGER {name} BEFORE {change} ON audit FOR EACH ROW EXECUTE FUNCTION {name}()",
+        "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit "
+        "FOR EACH ROW EXECUTE FUNCTION audit_only_added_to()",
     ),
 }
 
 
 def downgrade():
-    for name in ("audit_no_update", "audit_no_delete"):
-        if op.get_bind().dialect.name == "sqlite":
-            op.execute(f"DROP TRIGGER {name}")
-        else:
-            op.execute(f"DROP FUNCTION {name} CASCADE")
+    if op.get_bind().dialect.name == "sqlite":
+        for name in ("update", "delete", "replace"):
+            op.execute(f"DROP TRIGGER audit_no_{name}")
+    else:
+        op.execute("DROP FUNCTION audit_only_added_to CASCADE")
     with op.batch_alter_table('user', schema=None) as batch_op:
         batch_op.drop_index('ix_user_invite_hash')
         batch_op.drop_column('invite_expires_at')

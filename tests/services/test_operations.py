@@ -1,5 +1,6 @@
 """Operations: what is planned is what goes, a failed step stops no other, a crash costs nothing."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -220,6 +221,35 @@ def test_a_failed_step_stops_no_other(
         assert newest is not None
         assert (newest.actor, newest.address) == (CARLA.name, CARLA.address)
         assert (newest.action, newest.outcome) == ("cleanup.orphans", "1 done, 1 failed")
+
+
+def test_a_name_that_is_no_text_stops_nothing(
+    world: World, tools: Callable[[], Tools], shops: list[str]
+) -> None:
+    sessions = world.settings.sessions_dir
+    odd = sessions / os.fsdecode(b"odd\xff")
+    odd.mkdir(parents=True)
+    (sessions / "plain").mkdir()
+    asked = ask(world, "cleanup.orphans")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {r"odd\xff": "done", "plain": "done"}
+    assert list(sessions.iterdir()) == []
+
+
+def test_a_step_that_hangs_is_given_up_and_the_others_go_on(
+    world: World, tools: Callable[[], Tools], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is gone: here a pipe that nobody writes to."""
+    sessions = world.settings.sessions_dir
+    for name in ("hangs", "plain"):
+        (sessions / name).mkdir(parents=True)
+    os.mkfifo(sessions / "hangs" / "session.sealed")
+    monkeypatch.setattr(operations, "STEP_PATIENCE", 0.5)
+    asked = ask(world, "cleanup.orphans")
+    carry_out(world, tools())
+    assert outcomes(world, asked) == {"hangs": "failed", "plain": "done"}
+    with open(sessions / "hangs" / "session.sealed", "wb"):
+        pass  # whoever still waits may go
 
 
 def test_a_plan_that_fails_is_told(world: World, tools: Callable[[], Tools]) -> None:

@@ -323,9 +323,20 @@ def test_the_audit_can_be_searched_and_exported(carla: Person, cast: dict[str, U
     assert rows[0]["actor"] == "'=cmd()", "no spreadsheet runs it"
 
 
+REPLACE = (
+    "INSERT OR REPLACE INTO audit (id, at, actor, action, target, outcome) "
+    "VALUES (1, '2026-01-01', 'nobody', 'x', 'x', 'x')"
+)
+
+
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit", "UPDATE audit SET outcome = 'x'"],
+    [
+        "UPDATE audit SET actor = 'nobody'",
+        "DELETE FROM audit",
+        "UPDATE audit SET outcome = 'x'",
+        REPLACE,
+    ],
 )
 def test_nobody_can_change_the_audit(cast: dict[str, User], statement: str) -> None:
     with pytest.raises(sqlalchemy.exc.IntegrityError, match="only added to"):

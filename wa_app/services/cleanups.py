@@ -41,7 +41,7 @@ def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
     known = set(db.session.scalars(select(Connection.id)))
     gateway = tools.gateways[Channel.WHATSAPP]
     for name in sorted(set(gateway.folders()) - known):
-        yield OperationStep(what="folder", target=name)
+        yield OperationStep(what="folder", target=_as_text(name))
     processes = {**dict.fromkeys(tools.manager.with_sockets(), 0), **gateway.strays()}
     for name in sorted(processes.keys() - known):
         pid = processes[name]
@@ -51,6 +51,11 @@ def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
         count = db.session.scalar(select(func.count()).select_from(table).where(points_nowhere))
         if count:
             yield OperationStep(what="records", target=str(key.parent), label=str(count))
+
+
+def _as_text(name: str) -> str:
+    """The name of a folder, which on a disk may be any bytes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _is_orphan() -> ColumnElement[bool]:
@@ -119,14 +124,15 @@ def remove_row(tools: Tools, operation: Operation, step: OperationStep) -> bool:
 
 
 def remove_folder(tools: Tools, _: Operation, step: OperationStep) -> bool:
-    if _has_row(step.target):
-        return False  # made since the plan was
     gateway = tools.gateways[Channel.WHATSAPP]
-    gateway.kill_strays(step.target)
-    if not _is_backed_up(tools, gateway, step.target):
-        gateway.quarantine(step.target)
+    name = {_as_text(folder): folder for folder in gateway.folders()}.get(step.target)
+    if name is None or _has_row(step.target):
+        return False  # gone already, or made since the plan was
+    gateway.kill_strays(name)
+    if not _is_backed_up(tools, gateway, name):
+        gateway.quarantine(name)
         return True
-    return gateway.remove(step.target) or True
+    return gateway.remove(name) or True
 
 
 def _is_backed_up(tools: Tools, gateway: Gateway, connection_id: str) -> bool:

@@ -17,13 +17,13 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from wa_app.services.background import in_background
 from wa_app.services.checks import CHECKS, Check
 from wa_app.services.checks.finding import (
     PATIENCE,
     Case,
     Finding,
     ill,
-    in_background,
     without_people,
 )
 from wa_app.services.tools import Tools

@@ -6,20 +6,23 @@ crash in the middle costs nothing: what has no outcome yet is done after the res
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from wa_app.domain.errors import OperationNotFound, Refused
 from wa_app.extensions import db
 from wa_app.models import Operation, OperationStep
 from wa_app.services import audit
 from wa_app.services.audit import Actor
+from wa_app.services.background import in_background, within
 from wa_app.services.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
 from wa_app.services.restoring import ACTS as BACKUP_ACTS
@@ -34,6 +37,12 @@ log = structlog.get_logger()
 
 AT_ONCE = 16
 """Most of the work is waiting for the manager, whose pool has 32 threads."""
+
+STEP_PATIENCE = 150.0
+"""Seconds for one step, whatever hangs in it; what waits for the manager gives up sooner."""
+
+AUDITED = frozenset({"row", "folder", "process", "records"})
+"""Steps that remove what nobody will be able to ask about: each has a record of its own."""
 
 Plan = Callable[[Tools, Operation], Iterable[OperationStep]]
 Act = Callable[[Tools, Operation, OperationStep], bool | str]
@@ -133,13 +142,22 @@ def _target(operation: Operation) -> str:
 
 def carry_out(app: Flask, tools: Tools) -> None:
     """Everything that is pending, the oldest first. Needs an application context."""
-    while True:
-        pending = select(Operation.id).where(Operation.kind.in_(PLANS), Operation.state != "DONE")
+    last = 0
+    while not tools.manager.is_stopping:
+        pending = select(Operation.id).where(
+            Operation.kind.in_(PLANS), Operation.state != "DONE", Operation.id > last
+        )
         operation_id = db.session.scalar(pending.order_by(Operation.id).limit(1))
         db.session.rollback()
-        if operation_id is None or tools.manager.is_stopping:
+        if operation_id is None:
             return
-        carry_out_one(app, tools, operation_id)
+        try:
+            carry_out_one(app, tools, operation_id)
+        except Exception:
+            # It is tried again at the next look; the others do not wait for that.
+            log.exception("operation in trouble", operation=operation_id)
+            db.session.rollback()
+        last = operation_id
 
 
 def carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
@@ -150,55 +168,73 @@ def carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
         left = select(OperationStep.id).where(
             OperationStep.operation_id == operation_id, OperationStep.outcome.is_(None)
         )
-        step_ids = list(db.session.scalars(left.order_by(OperationStep.id)))
+        step_ids = deque(db.session.scalars(left.order_by(OperationStep.id)))
         db.session.rollback()
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="operation") as pool:
-            list(pool.map(lambda step_id: _do_in(app, tools, step_id), step_ids))
+        hands = [in_background(partial(_do_all, app, tools, step_ids)) for _ in range(AT_ONCE)]
+        for hand in hands:
+            hand.result()
         if tools.manager.is_stopping:
             return  # the rest is done after the restart
     _finish(operation_id, tools.clock())
 
 
 def _plan(tools: Tools, operation: Operation) -> None:
+    operation_id = operation.id
     try:
-        steps = list(PLANS[operation.kind](tools, operation))
+        _write_down(operation, PLANS[operation.kind](tools, operation), tools.clock())
     except Exception as error:
         # Nothing can be done without a plan; why is the result.
-        log.exception("operation not planned", kind=operation.kind)
+        log.exception("operation not planned", operation=operation_id)
         db.session.rollback()
-        steps = [OperationStep(what="plan", target="", outcome=FAILED, detail=_words(error))]
-    for step in steps:
+        why = OperationStep(what="plan", target="", outcome=FAILED, detail=_words(error)[:500])
+        _write_down(db.session.get_one(Operation, operation_id), [why], tools.clock())
+
+
+def _write_down(operation: Operation, steps: Iterable[OperationStep], now: datetime) -> None:
+    for step in list(steps):
         step.operation_id = operation.id
-    db.session.add_all(steps)
-    operation.planned_at = tools.clock()
+        db.session.add(step)
+    operation.planned_at = now
     db.session.commit()
 
 
-def _do_in(app: Flask, tools: Tools, step_id: int) -> None:
-    if tools.manager.is_stopping:
-        return
-    with app.app_context():
-        _do(tools, step_id)
+def _do_all(app: Flask, tools: Tools, step_ids: deque[int]) -> None:
+    """One pair of hands of several: takes what is left until nothing is."""
+    with suppress(IndexError), app.app_context():
+        while not tools.manager.is_stopping:
+            _do(app, tools, step_ids.popleft())
 
 
-def _do(tools: Tools, step_id: int) -> None:
+def _do(app: Flask, tools: Tools, step_id: int) -> None:
     """One step. Whatever happens in it, the others still have to run."""
-    step = db.session.get_one(OperationStep, step_id)
-    operation = db.session.get_one(Operation, step.operation_id)
-    what, began, detail = step.what, time.monotonic(), None
+    began, detail = time.monotonic(), None
     try:
-        answer = ACTS[what](tools, operation, step)
+        answer = within(STEP_PATIENCE, partial(_act, app, tools, step_id))
         outcome, detail = (DONE if answer else NOTHING), answer if isinstance(answer, str) else None
     except Exception as error:
         if tools.manager.is_stopping:
             return  # it was cut short, and is begun again after the restart
-        outcome, detail = FAILED, _words(error)
-        log.warning("operation step failed", step=what, error=detail)
-    db.session.rollback()
-    took = round(time.monotonic() - began, 3)
-    done = update(OperationStep).where(OperationStep.id == step_id)
-    db.session.execute(done.values(outcome=outcome, seconds=took, detail=detail and detail[:500]))
+        outcome, detail = FAILED, _words(error)[:500]
+        log.warning("operation step failed", step=step_id, error=detail)
+    step = db.session.get_one(OperationStep, step_id, populate_existing=True)
+    step.outcome, step.detail = outcome, detail
+    step.seconds = round(time.monotonic() - began, 3)
+    if step.what in AUDITED:
+        _audit(step, outcome)
     db.session.commit()
+
+
+def _act(app: Flask, tools: Tools, step_id: int) -> bool | str:
+    with app.app_context():
+        step = db.session.get_one(OperationStep, step_id)
+        operation = db.session.get_one(Operation, step.operation_id)
+        return ACTS[step.what](tools, operation, step)
+
+
+def _audit(step: OperationStep, outcome: str) -> None:
+    operation = db.session.get_one(Operation, step.operation_id)
+    target = " ".join(filter(None, (step.what, step.target, step.label)))
+    audit.record(Actor(operation.actor, operation.address), operation.kind, target, outcome)
 
 
 def _words(error: Exception) -> str:

@@ -1,19 +1,14 @@
 """What a check is handed, and what it finds."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 from wa_app.config import Settings
 from wa_app.domain.states import Channel
 from wa_app.gateways.base import Gateway
 from wa_app.services.tools import Tools
-
-T = TypeVar("T")
 
 PATIENCE = 7.0
 """Seconds for each check; longer than a way to WhatsApp takes to be given up (5 s)."""
@@ -67,17 +62,3 @@ def without_people(text: object) -> str:
     """What somebody else's software said, without what a report must not carry on."""
     lines = str(text).splitlines() or [""]  # the database's own second line tells the statement
     return PERSONAL.sub("…", lines[0])[:200]
-
-
-def in_background(run: Callable[[], T]) -> Future[T]:
-    """In a thread that nobody waits for at the end: a pool's would hold up the command."""
-    outcome: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(run())
-        except Exception as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=work, name="check", daemon=True).start()
-    return outcome
