@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from app import create_runtime
 from tests.conftest import make_app
 from tests.services.world import ANA, HandScheduler
 from wa_app.config import Settings
@@ -21,7 +22,7 @@ from wa_app.domain.errors import BackupNotFound, Refused
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
-from wa_app.models import Alert, Audit, Connection, Operation, User
+from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
 from wa_app.services import backups, connections, operations, restoring
 from wa_app.services.manager import Manager
 from wa_app.services.tools import Tools
@@ -294,3 +295,34 @@ def test_a_backup_that_fails_is_an_alert_until_all_can_be_made(shop: Shop) -> No
     assert not alert.recovered
     shop.do("backup.create")
     assert alert.recovered
+
+
+# ---- removed connections
+
+
+def save_daily(settings: Settings, connection_id: str, *, until: datetime) -> None:
+    for days in (1, 0):
+        at = until - timedelta(days=days)
+        backups.save(settings.data_dir, KEY, connection_id, b"x", at)
+
+
+def test_backups_of_removed_connections_are_deleted_when_their_time_is_over(shop: Shop) -> None:
+    kept = backups.KEPT_AFTER_REMOVAL
+    for connection_id, age in (
+        (shop.id, 2 * kept), ("gone-long", kept), ("just-gone", kept - timedelta(seconds=1))
+    ):  # fmt: skip
+        save_daily(shop.settings, connection_id, until=NOON - age)
+    for _ in range(2):
+        restoring.remove_forgotten(shop.settings, ANA, NOON)
+    left = {backup.connection_id for backup in backups.list_all(shop.settings)}
+    assert left == {shop.id, "just-gone"}
+    audited = db.session.query(Audit).filter_by(action="backup.remove").one()
+    assert (audited.target, audited.outcome) == ("gone-long", "2 removed")
+
+
+def test_the_daily_job_deletes_them(shop: Shop) -> None:
+    save_daily(shop.settings, "gone-long", until=utc_now() - backups.KEPT_AFTER_REMOVAL)
+    runtime = create_runtime(shop.app)
+    next(job for job in runtime.jobs() if job.name == "back-up").run()
+    assert backups.list_all(shop.settings) == []
+    assert db.session.query(Operation).one().kind == "backup.create"

@@ -30,6 +30,7 @@ def test_a_backup_is_shown_with_whose_it_is(
     page = carla.get("/admin/backups").text
     assert "ana@example.com (+34600111222)" in page
     assert "Removed connection" in page
+    assert "They are deleted 30 days after the last one was made." in page
     assert f'href="/admin/backups/{id}/restore"' in page
     assert f"/admin/backups/{gone}/restore" not in page
     confirmation = carla.get(f"/admin/backups/{id}/restore").text

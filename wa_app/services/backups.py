@@ -4,9 +4,10 @@ One file each, sealed as `wa_app/sealing.py` says, about the id of its connectio
 """
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wa_app import sealing
@@ -23,6 +24,11 @@ from wa_app.sealing import Sealer
 
 KEPT = 5
 """For each connection."""
+
+KEPT_AFTER_REMOVAL = timedelta(days=30)
+"""Since the newest. Nobody can put them back without their connection, but whoever removed it by
+mistake can still learn what there was; after a month they are only the logins of people who have
+left."""
 
 STAMP = "%Y%m%dT%H%M%S%f"
 ID = re.compile(r"([A-Za-z0-9_-]{1,36})\.(\d{8}T\d{12})", re.ASCII)
@@ -103,6 +109,11 @@ def save(
         if spare is None or old != spare.path:
             old.unlink(missing_ok=True)
     return path
+
+
+def remove(settings: Settings, connection_id: str) -> None:
+    """All of a connection's. Raises OSError."""
+    shutil.rmtree(settings.data_dir / "backups" / connection_id)
 
 
 # ---- reading

@@ -1,4 +1,4 @@
-"""Backups as operations of the owner: made, verified, and put back in place."""
+"""Backups as operations of the owner: made, verified, and put back in place; and their end."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ from wa_app.domain.session import after_restore, may_be_restored
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, Operation, OperationStep
-from wa_app.services import alerts, backups, connections
+from wa_app.services import alerts, audit, backups, connections
+from wa_app.services.audit import Actor
 from wa_app.services.backups import Backup
 from wa_app.services.cleanups import in_turn
 from wa_app.services.tools import Tools
@@ -154,6 +155,23 @@ def tell_how_it_went(operation: Operation, now: datetime) -> None:
 
 
 ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {"backup.create": tell_how_it_went}
+
+
+# ---- backups of removed connections
+
+
+def remove_forgotten(settings: Settings, actor: Actor, now: datetime) -> None:
+    """Those that nobody can put back any more, when their time is over. Raises OSError."""
+    found: dict[str, list[Backup]] = {}
+    for backup in backups.list_all(settings):
+        found.setdefault(backup.connection_id, []).append(backup)
+    known = set(db.session.scalars(select(Connection.id)))
+    for connection_id in sorted(found.keys() - known):
+        newest, count = found[connection_id][0].at, len(found[connection_id])
+        if now - newest >= backups.KEPT_AFTER_REMOVAL:
+            backups.remove(settings, connection_id)
+            audit.record(actor, "backup.remove", connection_id, f"{count} removed", at=now)
+            db.session.commit()
 
 
 # ---- for people

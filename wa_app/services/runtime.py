@@ -124,6 +124,7 @@ class Runtime:
     def _back_up(self) -> None:
         if restoring.has_linked_numbers():
             operations.ask(BACK_UP, "backup.create")
+        restoring.remove_forgotten(self._settings, BACK_UP, self._clock())
 
     def start(self) -> None:
         self._threads[0].start()

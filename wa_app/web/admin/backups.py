@@ -26,6 +26,7 @@ def backups() -> ResponseReturnValue:
         listed=restoring.everything(settings()),
         key_lies_beside=files.key_lies_beside(settings()),
         kept=files.KEPT,
+        days_after_removal=files.KEPT_AFTER_REMOVAL.days,
         sentence_of=sentence_of,
     )
 

@@ -17,7 +17,7 @@ from flask_login import login_required, logout_user
 from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.domain.errors import Refused
 from wa_app.models import User
-from wa_app.services import accounts, connections, invitations, people
+from wa_app.services import accounts, backups, connections, invitations, people
 from wa_app.web import errors, inputs, links, words
 from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
 from wa_app.web.presentation import USER_LOOKS
@@ -184,7 +184,12 @@ def deactivate(user_id: int) -> ResponseReturnValue:
 def confirm_delete(user_id: int) -> ResponseReturnValue:
     """Everything that goes, said before."""
     user = accounts.by_id(user_id)
-    return render_template("admin/user_delete.html", user=user, goes=people.belongings(user))
+    return render_template(
+        "admin/user_delete.html",
+        user=user,
+        goes=people.belongings(user),
+        days_after_removal=backups.KEPT_AFTER_REMOVAL.days,
+    )
 
 
 @bp.post("/<int(max=2147483647):user_id>/delete")
