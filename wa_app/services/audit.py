@@ -1,6 +1,5 @@
 """Who did what. A record is committed together with what it records."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,12 +45,6 @@ def search(words: str = "", *, before: int | None = None, limit: int) -> list[Au
     if before is not None:
         found = found.where(Audit.id < before)
     return list(db.session.scalars(found.limit(limit)))
-
-
-def export(words: str = "") -> Iterable[Audit]:
-    """All of them, newest first, without holding them all in memory."""
-    rows: Iterable[Audit] = db.session.scalars(_matching(words).execution_options(yield_per=500))
-    return rows
 
 
 def _matching(words: str) -> Select[tuple[Audit]]:

@@ -1,30 +1,38 @@
 """Who did what."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.models import Audit
 from wa_app.services import audit
-from wa_app.web import inputs
+from wa_app.web import audit_export, inputs
 from wa_app.web.access import require_admin
 from wa_app.web.api.answers import answer
+from wa_app.web.queries import words_asked
 from wa_app.web.times import iso
 
-bp = Blueprint("api_admin_audit", __name__, url_prefix="/api/admin/audit")
+bp = Blueprint("api_admin_audit", __name__, url_prefix="/api/admin")
 bp.before_request(require_admin)
 
 
-@bp.get("")
+@bp.get("/audit")
 @login_required
 def records() -> Response:
     """Newest first; `?q=` words, `?before=` the id last seen, `?limit=`."""
     before = inputs.whole("before", default=None, most=2**31 - 1)
     limit = inputs.whole("limit", default=50, most=500) or 50
-    found = audit.search(request.args.get("q", ""), before=before, limit=limit)
+    found = audit.search(words_asked(), before=before, limit=limit)
     return answer(
         _("Records: %(count)d.", count=len(found)), records=[_described(row) for row in found]
     )
+
+
+@bp.get("/audit.csv")
+@login_required
+def export() -> Response:
+    """All that hold the words of `?q=`; not JSON."""
+    return audit_export.download(words_asked())
 
 
 def _described(row: Audit) -> dict[str, object]:
