@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
+from flask import Flask
 
 from tests.web.conftest import Person, heartbeat, observe
 from wa_app.domain.states import Channel, Hold, Status
@@ -25,8 +31,10 @@ from wa_app.models import (
 )
 from wa_app.services import accounts, audit, connections, operations
 from wa_app.services.audit import COMMAND_LINE, Actor
+from wa_app.web import audit_export
 from wa_app.web import operations as words
 
+ROOT = Path(__file__).resolve().parents[2]
 NUMBER = "+34600111222"
 
 
@@ -146,14 +154,42 @@ def test_the_overview_counts_and_names_who_runs_it(
 
 
 def test_an_orphan_is_shown_as_one(carla: Person, connection: Connection) -> None:
+    make_orphans()
+    assert "Orphan" in carla.get("/admin").text
+    assert carla.get("/api/admin/connections").json["connections"][0]["user"] is None
+
+
+def make_orphans() -> None:
     raw = db.engine.raw_connection()
     raw.execute("PRAGMA foreign_keys=OFF")
     raw.execute("UPDATE connection SET user_id = 4711")
     raw.commit()
     raw.execute("PRAGMA foreign_keys=ON")
     raw.close()
-    assert "Orphan" in carla.get("/admin").text
-    assert carla.get("/api/admin/connections").json["connections"][0]["user"] is None
+
+
+def test_the_command_line_lists_the_same_connections(
+    app: Flask, fleet: dict[str, Connection]
+) -> None:
+    def status(*options: str) -> list[dict[str, Any]]:
+        return json.loads(app.test_cli_runner().invoke(args=["wa", "status", *options]).output)
+
+    known = {connection.id: name for name, connection in fleet.items()}
+    found = [known[one["connectionId"]] for one in status("--json")]
+    assert (found[0], found[-1], set(found)) == ("ana", "carla", set(fleet))
+    for options, names in {
+        ("--search", "34 600 111 222"): {"ana"},
+        ("--search", "bruno"): {"bruno", "practice"},
+        ("--status", "CONNECTED"): {"ana"},
+        ("--hold", "CONFLICT"): {"bruno"},
+        ("--search", "ana", "--hold", "CONFLICT"): set(),
+    }.items():
+        assert {known[one["connectionId"]] for one in status("--json", *options)} == names
+    make_orphans()
+    db.session.expire_all()
+    assert [one["user"] for one in status("--json")] == [None] * 4
+    lines = app.test_cli_runner().invoke(args=["wa", "status"]).output
+    assert lines.count("nobody  ") == 4
 
 
 # ---- several at once
@@ -284,6 +320,21 @@ def test_somebody_elses_force_cleanup_is_no_operation_of_the_administration(
         assert carla.get(f"/admin/maintenance/operations/{unknown}").status_code == 404
 
 
+@pytest.mark.parametrize("failing", ["orphans", "stale", "neither"])
+def test_the_script_cleans_stale_connections_whatever_became_of_the_orphans(
+    tmp_path: Path, failing: str
+) -> None:
+    scripts, flask = tmp_path / "scripts", tmp_path / ".venv/bin/flask"
+    scripts.mkdir()
+    flask.parent.mkdir(parents=True)
+    script = shutil.copy(ROOT / "scripts/clean-sessions.sh", scripts)
+    flask.write_text(f'#!/bin/sh\necho "$*"\n[ "$3" != {failing} ]\n')
+    flask.chmod(0o700)
+    done = subprocess.run([script, "--dry-run"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["wa clean orphans --dry-run", "wa clean stale --dry-run"]
+    assert done.returncode == (failing != "neither")
+
+
 # ---- jobs
 
 
@@ -321,6 +372,41 @@ def test_the_audit_can_be_searched_and_exported(carla: Person, cast: dict[str, U
     rows = list(csv.DictReader(io.StringIO(export.text)))
     assert len(rows) == 60
     assert rows[0]["actor"] == "'=cmd()", "no spreadsheet runs it"
+    for_programs = carla.get("/api/admin/audit.csv?q=test.count")
+    assert (for_programs.mimetype, for_programs.text) == ("text/csv", export.text)
+
+
+def test_the_command_line_reads_and_exports_the_audit(
+    app: Flask, carla: Person, cast: dict[str, User]
+) -> None:
+    def told(*args: str) -> bytes:
+        return app.test_cli_runner().invoke(args=["wa", "audit", *args]).stdout_bytes
+
+    audit.record(Actor("carla", "192.0.2.1"), "test.count", "one", "done")
+    audit.record(Actor("carla"), "test.count", "two", "done")
+    db.session.commit()
+    two, one = told("test.count").decode().splitlines()
+    assert two.endswith("  carla  test.count  two  done")
+    assert one.endswith("  carla from 192.0.2.1  test.count  one  done")
+    assert told("test.count", "--limit", "1").decode().splitlines() == [two]
+    assert told("one", "192.0.2.1").decode().splitlines() == [one]
+    assert told("--csv", "test.count") == carla.get("/api/admin/audit.csv?q=test.count").data
+
+
+def test_no_transaction_is_open_while_a_piece_of_the_export_is_on_its_way(
+    cast: dict[str, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        audit.record(COMMAND_LINE, "test.count", str(number))
+    db.session.commit()
+    monkeypatch.setattr(audit_export, "AT_ONCE", 10)
+    pieces = []
+    for piece in audit_export.pieces("test.count"):
+        assert not db.session().in_transaction()
+        pieces.append(piece)
+    assert [len(piece.splitlines()) for piece in pieces] == [1, 10, 10, 5]
+    rows = csv.DictReader(io.StringIO("".join(pieces)))
+    assert [row["target"] for row in rows] == [str(number) for number in reversed(range(25))]
 
 
 REPLACE = (

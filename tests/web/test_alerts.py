@@ -102,6 +102,28 @@ def test_a_test_mail_goes_to_who_asks_and_is_recorded(carla: Person, path: str) 
     assert (recorded.actor, recorded.outcome) == ("carla@example.com", "done")
 
 
+def test_the_command_line_tells_them_open_ones_first(app: Flask, carla: Person) -> None:
+    wa = app.test_cli_runner().invoke
+    assert wa(args=["wa", "alerts"]).output == "Nothing is wrong.\n"
+    mail(tell(AlertKind.BANNED, over=True, about="+34600111223"), sent_at=utc_now())
+    tell(cause=Reason.STREAM_REPLACED)
+    told = wa(args=["wa", "alerts"])
+    conflict, ban = told.output.splitlines()
+    assert told.exit_code == 0
+    assert "  open  " in conflict and "+34 600 111 222  Nobody had a mail." in conflict
+    assert "  until " in ban and "+34 600 111 223  Mail to ana@example.com." in ban
+
+
+def test_the_command_line_sends_a_test_mail(app: Flask, carla: Person) -> None:
+    wa = app.test_cli_runner().invoke
+    sent = wa(args=["wa", "alerts", "test-mail", "carla@example.com"])
+    assert sent.output == "A mail to carla@example.com is on its way.\n"
+    [row] = db.session.query(Mail).all()
+    assert (row.recipient, row.subject) == ("carla@example.com", "Test mail")
+    assert db.session.query(Audit).filter_by(action="mail.test").one().actor == "command line"
+    assert wa(args=["wa", "alerts", "test-mail", "nobody@example.com"]).exit_code == 1
+
+
 class TestWithoutMailServer:
     @pytest.fixture
     def app(self, tmp_path: Path) -> Iterator[Flask]:
@@ -110,7 +132,7 @@ class TestWithoutMailServer:
         with app.app_context():
             db.engine.dispose()
 
-    def test_it_is_said_and_nothing_is_queued(self, carla: Person) -> None:
+    def test_it_is_said_and_nothing_is_queued(self, app: Flask, carla: Person) -> None:
         tell()
         page = carla.get("/admin").text
         assert "Mail is not set up: alerts are shown here only." in page
@@ -118,4 +140,7 @@ class TestWithoutMailServer:
         assert carla.post("/admin/alerts/test-mail").location.endswith("/admin#alerts")
         refused = carla.post("/api/admin/alerts/test-mail")
         assert (refused.status_code, refused.json["error"]) == (409, "mail_not_set_up")
+        test_mail = ["wa", "alerts", "test-mail", "carla@example.com"]
+        told = app.test_cli_runner().invoke(args=test_mail)
+        assert (told.exit_code, told.output) == (1, "Error: Mail is not set up.\n")
         assert db.session.query(Mail).count() == 0

@@ -353,3 +353,25 @@ def test_a_link_that_failed_is_not_in_the_log(
     assert answer.status_code == 500
     assert "/invitation/…" in caplog.text
     assert link.rpartition("/")[2] not in caplog.text
+
+
+def test_the_command_line_changes_somebody(app: Flask, cast: dict[str, User]) -> None:
+    def change(*options: str) -> int:
+        args = ["wa", "users", "change", "ana@example.com", *options]
+        return app.test_cli_runner().invoke(args=args).exit_code
+
+    ana = cast["ana"]
+    assert change("--role", "admin", "--name", "Ana B.", "--limit", "7") == 0
+    db.session.refresh(ana)
+    assert (ana.role, ana.name, ana.max_connections) == ("admin", "Ana B.", 7)
+    assert change("--limit", "none") == 0
+    db.session.refresh(ana)
+    assert (ana.role, ana.name, ana.max_connections) == ("admin", "Ana B.", None)
+    for refused in ((), ("--limit", "-1"), ("--limit", "1001"), ("--limit", "x"),
+                    ("--role", "root"), ("--name", "x" * 101)):  # fmt: skip
+        assert change(*refused) != 0, refused
+    changes = db.session.query(Audit).filter_by(action="user.change").all()
+    assert [row.actor for row in changes] == ["command line"] * 2
+    args = ["wa", "users", "change", "carla@example.com", "--role", "user"]
+    accounts.change(COMMAND_LINE, ana, role="user")
+    assert "last administrator" in app.test_cli_runner().invoke(args=args).output

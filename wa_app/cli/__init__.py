@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from wa_app.cli import backups, connections, doctor, operations, tokens, users
+from wa_app.cli import alerts, audit, backups, connections, doctor, operations, tokens, users
 from wa_app.cli.shared import wa
 from wa_app.services.runtime import Runtime
 
-COMMANDS = (backups, connections, operations, users, tokens, doctor)
+COMMANDS = (backups, connections, operations, users, tokens, audit, alerts, doctor)
 """Importing a module adds its commands to the group."""
 
 

@@ -3,29 +3,31 @@
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import click
 
 from wa_app.cli.shared import CARRIED_OUT, refusals_in_words, runtime, server_is_running, wa
 from wa_app.domain.errors import ConnectionNotFound
-from wa_app.domain.states import Channel
+from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
-from wa_app.models import Connection, utc_now
-from wa_app.services import accounts, connections
+from wa_app.models import Connection, Owner, User, utc_now
+from wa_app.services import accounts, connections, overview
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.overview import Query
 from wa_app.web import presentation
 
 
 @wa.command()
+@click.option("--search", default="", help="Parts of a name, an e-mail or a number.")
+@click.option("--status", "state", type=click.Choice(list(Status)), help="Only these.")
+@click.option("--hold", type=click.Choice(list(Hold)), help="Only those held for this.")
 @click.option("--json", "as_json", is_flag=True, help="As the API answers.")
-def status(as_json: bool) -> None:
-    """What every connection is doing, and why."""
+def status(search: str, state: str | None, hold: str | None, as_json: bool) -> None:
+    """What every connection is doing, and why; also those that belong to nobody."""
+    query = Query(search, Status(state) if state else None, Hold(hold) if hold else None)
     owner = connections.owner()
-    documents = [
-        {"user": user.email, **presentation.status_document(connection, owner, utc_now(), user)}
-        for user in accounts.everyone()
-        for connection in connections.of_user(user)
-    ]
+    documents = [_document(connection, owner) for connection in overview.everything(query)]
     if as_json:
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
         return
@@ -33,8 +35,17 @@ def status(as_json: bool) -> None:
         click.echo("No server is running.")
     for document in documents:
         words = document["hold"] or document["status"]
-        click.echo(f"{document['user']:40} {document['channel']:9} {words:18} "
+        click.echo(f"{document['user'] or 'nobody':40} {document['channel']:9} {words:18} "
                    f"{document['phone'] or '':16} {document['explanation']['title']}")  # fmt: skip
+
+
+def _document(connection: Connection, owner: Owner | None) -> dict[str, Any]:
+    user: User | None = connection.user  # an orphan has none
+    return {
+        "user": user and user.email,
+        "name": connection.name,
+        **presentation.status_document(connection, owner, utc_now(), None),
+    }
 
 
 def _request_command(name: str, act: Callable[[Connection], None], sentence: str) -> None:

@@ -1,13 +1,16 @@
 """People with a login."""
 
+from typing import Any
+
 import click
 from flask.cli import AppGroup
 
 from wa_app.cli.shared import refusals_in_words, settings, wa
+from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.models import User
 from wa_app.services import accounts, connections, invitations, people
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.web import links
+from wa_app.web import inputs, links
 from wa_app.web.presentation import USER_LOOKS
 
 users = AppGroup("users", help="People with a login.")
@@ -67,6 +70,30 @@ def list_users() -> None:
         state = people.state_of(user)
         shown = "" if state == "active" else f"  {str(USER_LOOKS[state].word).lower()}"
         click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{shown}")
+
+
+@users.command("change")
+@click.argument("email")
+@click.option("--role", type=click.Choice(accounts.ROLES))
+@click.option("--name", help="How the pages greet them.")
+@click.option("--limit", help="Numbers they may link; none: as many as everybody.")
+def change_user(email: str, role: str | None, name: str | None, limit: str | None) -> None:
+    """Change the role, the name or the limit of EMAIL."""
+    asked = {"role": role, "name": name, "max_connections": limit}
+    wanted: dict[str, Any] = {field: word for field, word in asked.items() if word is not None}
+    if not wanted:
+        raise click.UsageError("Say what to change: --role, --name or --limit.")
+    with refusals_in_words():
+        if limit is not None:
+            wanted["max_connections"] = _limit(limit)
+        accounts.change(COMMAND_LINE, accounts.find_or_refuse(email), **wanted)
+    click.echo(f"Changed {email}.")
+
+
+def _limit(word: str) -> int | None:
+    if word == "none":
+        return None
+    return inputs.number("maxConnections", word, least=0, most=MAX_CONNECTIONS)
 
 
 @users.command("deactivate")

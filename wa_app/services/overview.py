@@ -53,14 +53,20 @@ def find(query: Query) -> Found:
     """One page of the connections that match, orphans included."""
     matching = _matching(query)
     total = db.session.scalar(matching.with_only_columns(func.count(), maintain_column_froms=True))
-    order = SORTS[query.sort]
-    page = (
-        matching.options(contains_eager(Connection.user))
-        .order_by(order.desc() if query.descending else order.asc(), Connection.id)
-        .limit(PAGE)
-        .offset((query.page - 1) * PAGE)
-    )
+    page = _ordered(matching, query).limit(PAGE).offset((query.page - 1) * PAGE)
     return Found(list(db.session.scalars(page)), total or 0)
+
+
+def everything(query: Query) -> list[Connection]:
+    """The same without pages."""
+    return list(db.session.scalars(_ordered(_matching(query), query)))
+
+
+def _ordered(matching: Select[tuple[Connection]], query: Query) -> Select[tuple[Connection]]:
+    order = SORTS[query.sort]
+    return matching.options(contains_eager(Connection.user)).order_by(
+        order.desc() if query.descending else order.asc(), Connection.id
+    )
 
 
 def _matching(query: Query) -> Select[tuple[Connection]]:

@@ -189,9 +189,9 @@ _NOBODY = {
 
 
 def status_document(
-    connection: Connection | None, owner: Owner | None, now: datetime, user: User
+    connection: Connection | None, owner: Owner | None, now: datetime, user: User | None
 ) -> dict[str, Any]:
-    """What the API tells about a connection, for the eyes of `user`."""
+    """What the API tells about a connection, for the eyes of `user`; None: the command line."""
     alive = owner_is_alive(owner, now)
     status = shown_status(connection, alive=alive)
     explanation = explain(connection, alive=alive, now=now)
@@ -207,7 +207,7 @@ def status_document(
             "body": str(explanation.body),
             "action": explanation.action,
         },
-        "owner": _owner_part(owner, alive) if user.is_admin else None,
+        "owner": _owner_part(owner, alive) if user is None or user.is_admin else None,
     }
 
 
