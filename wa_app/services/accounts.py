@@ -233,6 +233,7 @@ def _word(value: str | int | None) -> str:
     return "none" if value in (None, "") else str(value)[:40]
 
 
-def set_locale(user: User, locale: str) -> None:
+def set_locale(actor: Actor, user: User, locale: str) -> None:
     user.locale = locale
+    audit.record(actor, "user.language", user.email, locale)
     db.session.commit()

@@ -223,7 +223,7 @@ def label(connection: Connection) -> str:
     """The connection in words: whose it is, and which number."""
     user: User | None = connection.user  # an orphan has none
     what = connection.phone or str(connection.channel)
-    return f"{user.email if user else 'nobody'} ({what})"
+    return f"{user.email} ({what})" if user else f"nobody ({what}) {connection.id}"
 
 
 def _limit_dials(connection: Connection) -> None:

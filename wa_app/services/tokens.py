@@ -5,7 +5,9 @@ import secrets
 import string
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager
 
 from wa_app.domain.accounts import MAX_DAYS, MAX_TOKENS, as_name, as_scopes
@@ -14,6 +16,8 @@ from wa_app.extensions import db
 from wa_app.models import Token, User, utc_now
 from wa_app.services import audit
 from wa_app.services.audit import Actor
+
+log = structlog.get_logger()
 
 READABLE = string.ascii_lowercase + string.digits
 
@@ -112,16 +116,21 @@ def by_secret(secret: str, now: datetime, address: str | None) -> Token | None:
         )
     )
     token: Token | None = db.session.scalar(known)
-    if token is not None and _is_news(token, now, address):
-        _note_use(token, now, address)
-    return token
+    if token is None or not _is_news(token, now, address):
+        return token
+    _note_use(token.id, now, address)
+    return db.session.scalar(known)  # afresh: it may have been revoked a moment ago
 
 
-def _note_use(token: Token, now: datetime, address: str | None) -> None:
-    # Not through the object: it may have been revoked a moment ago.
-    used = update(Token).where(Token.id == token.id)
-    db.session.execute(used.values(last_used_at=now, last_used_from=address))
-    db.session.commit()
+def _note_use(token_id: int, now: datetime, address: str | None) -> None:
+    """As far as it can be: on a full disk a program must still be able to ask what is wrong."""
+    used = update(Token).where(Token.id == token_id)
+    try:
+        db.session.execute(used.values(last_used_at=now, last_used_from=address))
+        db.session.commit()
+    except OperationalError as error:
+        log.warning("use of a token not noted", error=str(error.orig))
+        db.session.rollback()
 
 
 def _is_news(token: Token, now: datetime, address: str | None) -> bool:

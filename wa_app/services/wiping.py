@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import datetime
-from threading import Thread
 from typing import Any
 
 import structlog
@@ -17,6 +15,7 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, Operation
 from wa_app.services import alerts, backups, history
+from wa_app.services.background import within
 from wa_app.services.connections import label
 
 log = structlog.get_logger()
@@ -52,7 +51,7 @@ def wipe(
 
     def drain_and_back_up() -> bool:
         drained = drain()
-        return _within(FILE_LIMIT, back_up) or drained
+        return within(FILE_LIMIT, back_up) or drained
 
     def back_up() -> bool:
         return backups.back_up(settings, connection_id, gateway, now)
@@ -76,7 +75,7 @@ def wipe(
             gateway.quarantine(connection_id)
             return True
 
-    steps.append(_step("remove_files", lambda: _within(FILE_LIMIT, remove_files)))
+    steps.append(_step("remove_files", lambda: within(FILE_LIMIT, remove_files)))
     folder_gone = steps[-1]["outcome"] != FAILED
     _reset(connection_id, version, steps, folder_gone, settings.policy, now)
     time.sleep(settings.policy.settle_delay.total_seconds())
@@ -98,20 +97,6 @@ def _step(name: str, run: Callable[[], bool]) -> StepResult:
         result |= {"outcome": FAILED, "detail": detail}
     result["seconds"] = round(time.monotonic() - began, 3)
     return result
-
-
-def _within(seconds: float, run: Callable[[], bool]) -> bool:
-    """Run in a thread we can afford to lose: a file system may hang for ever."""
-    future: Future[bool] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(run())
-        except Exception as error:
-            future.set_exception(error)
-
-    Thread(target=work, daemon=True, name="clean-up").start()
-    return future.result(timeout=seconds)
 
 
 def _reset(

@@ -9,7 +9,7 @@ from wa_app.extensions import limiter
 from wa_app.models import User
 from wa_app.services import accounts
 from wa_app.web import errors
-from wa_app.web.access import me, safe_next
+from wa_app.web.access import actor, me, safe_next
 from wa_app.web.presentation import LOCALES
 
 bp = Blueprint("auth", __name__)
@@ -81,5 +81,5 @@ def language() -> ResponseReturnValue:
     if chosen in LOCALES:
         session["locale"] = chosen
         if current_user.is_authenticated:
-            accounts.set_locale(me(), chosen)
+            accounts.set_locale(actor(), me(), chosen)
     return redirect(safe_next(request.form.get("next")) or url_for("home.home"))

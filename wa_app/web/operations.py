@@ -36,9 +36,9 @@ CLEANUPS: Mapping[str, OperationWords] = {
     "cleanup.stale": OperationWords(
         _("Clean stale connections"),
         _(
-            "Takes connections without a usable login that nobody has touched for a day back to "
-            "“never linked”. Their session files are backed up and removed. Messages and the "
-            "bot's settings stay. This also runs by itself."
+            "Takes connections without a usable login that nobody has touched for long "
+            "(STALE_AFTER) back to “never linked”. Their session files are backed up and removed. "
+            "Messages and the bot's settings stay. This also runs by itself."
         ),
         _("Clean stale"),
     ),
@@ -46,7 +46,7 @@ CLEANUPS: Mapping[str, OperationWords] = {
         _("Mark all disconnected"),
         _(
             "Closes every connection at once. Logins stay: each connection that should be up "
-            "comes back by itself after about a minute, one after the other."
+            "comes back by itself soon (RECONNECT_COOLDOWN), one after the other."
         ),
         _("Mark all disconnected"),
     ),
@@ -98,6 +98,7 @@ JOBS: Mapping[str, str] = {
     "clean-stale": _("Cleans stale connections"),
     "back-up": _("Backs up all session files"),
     "alerts": _("Looks for trouble people should know of"),
+    "forget": _("Forgets old operations, mails and alerts"),
 }
 
 
