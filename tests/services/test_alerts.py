@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from tests.conftest import make_app
 from tests.services.test_monitor import counted
@@ -618,6 +618,19 @@ def test_trouble_nobody_thought_of_is_shown_and_tried_again(
     watch.server = server
     watch.send(10)
     assert sorted(letter.recipient for letter in server.taken) == [ANA, CARLA, DIEGO]
+
+
+def test_how_mails_fare_is_known_without_a_look_at_all_that_left(app: Flask) -> None:
+    with app.app_context():
+        with counted() as asked:
+            mails.state()
+        plans = [
+            line.detail
+            for one in asked
+            for line in db.session.execute(text(f"EXPLAIN QUERY PLAN {one.replace('?', '1')}"))
+        ]
+    assert len(asked) == 3
+    assert [plan for plan in plans if "SCAN" in plan] == []
 
 
 def test_a_process_killed_in_the_middle_of_a_mail_loses_none(

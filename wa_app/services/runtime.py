@@ -18,7 +18,15 @@ from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Owner, utc_now
-from wa_app.services import cleanups, operations, ownership, recovery, restoring, watchdog
+from wa_app.services import (
+    cleanups,
+    forgetting,
+    operations,
+    ownership,
+    recovery,
+    restoring,
+    watchdog,
+)
 from wa_app.services.alerts import Alerts
 from wa_app.services.audit import Actor
 from wa_app.services.jobs import Job, Jobs
@@ -111,6 +119,7 @@ class Runtime:
             Job("alerts", ALERT_LOOK, self._alerts.look),
             Job("clean-stale", policy.cleanup_interval, self._clean_stale),
             Job("back-up", policy.backup_interval, self._back_up),
+            Job("forget", forgetting.DAY, self._forget),
         )
 
     def _look_for_requests(self) -> None:
@@ -125,6 +134,9 @@ class Runtime:
         if restoring.has_linked_numbers():
             operations.ask(BACK_UP, "backup.create")
         restoring.remove_forgotten(self._settings, BACK_UP, self._clock())
+
+    def _forget(self) -> None:
+        forgetting.forget(self._clock())
 
     def start(self) -> None:
         self._threads[0].start()
