@@ -54,6 +54,11 @@ class Sealer:
 
     secret: str
 
+    @property
+    def fingerprint(self) -> bytes:
+        """Tells keys apart, and nothing about them."""
+        return _key(self.secret)[1]
+
     def seal(self, content: bytes, about: str) -> bytes:
         key, fingerprint = _key(self.secret)
         nonce = os.urandom(12)
@@ -78,6 +83,16 @@ class Sealer:
             return AESGCM(key).decrypt(nonce, ciphertext, header + about.encode())
         except InvalidTag:
             raise Damaged from None
+
+
+def fingerprint_of(path: Path) -> bytes | None:
+    """Of the key that a file was sealed with; None for a file that is none of ours."""
+    try:
+        with path.open("rb") as file:
+            magic, fingerprint, _, _ = HEADER.unpack(file.read(HEADER.size))
+    except (OSError, struct.error):
+        return None
+    return bytes(fingerprint) if magic == MAGIC else None
 
 
 @lru_cache(maxsize=2)

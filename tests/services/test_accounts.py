@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from sqlalchemy import delete, update
 
 from wa_app.domain.errors import (
     ConnectionLimit,
@@ -18,12 +20,13 @@ from wa_app.domain.errors import (
     LastAdmin,
     TooOften,
     UserInactive,
+    UserNotFound,
     WrongInput,
     WrongPassword,
 )
 from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
-from wa_app.models import Audit, User, utc_now
+from wa_app.models import Audit, Connection, User, utc_now
 from wa_app.services import accounts, connections, invitations, people
 from wa_app.services.audit import COMMAND_LINE, Actor
 
@@ -46,12 +49,12 @@ def new(name: str, role: str = "user") -> User:
 
 
 def invite(name: str) -> tuple[User, str]:
-    made = invitations.create(CARLA, f"{name}@example.com", lambda *_: NOBODYS_TEXT)
+    made = invitations.create(CARLA, f"{name}@example.com", lambda *_: NOBODYS_TEXT, utc_now())
     return made.user, made.secret
 
 
 def renew(user: User) -> str:
-    return invitations.renew(CARLA, user, lambda *_: NOBODYS_TEXT).secret
+    return invitations.renew(CARLA, user, lambda *_: NOBODYS_TEXT, utc_now()).secret
 
 
 def actions() -> list[tuple[str, str, str]]:
@@ -84,7 +87,7 @@ def test_what_is_no_address_or_looks_like_another_is_refused() -> None:
     for email in NO_ADDRESSES:
         for make in (
             lambda email: accounts.create(COMMAND_LINE, email, PASSWORD),
-            lambda email: invitations.create(CARLA, email, lambda *_: NOBODYS_TEXT),
+            lambda email: invitations.create(CARLA, email, lambda *_: NOBODYS_TEXT, utc_now()),
         ):
             with pytest.raises(WrongInput) as refused:
                 make(email)
@@ -98,7 +101,7 @@ def test_capitals_and_spaces_make_no_second_user() -> None:
         with pytest.raises(EmailTaken):
             accounts.create(COMMAND_LINE, email, PASSWORD)
         with pytest.raises(EmailTaken):
-            invitations.create(CARLA, email, lambda *_: NOBODYS_TEXT)
+            invitations.create(CARLA, email, lambda *_: NOBODYS_TEXT, utc_now())
     assert accounts.find(" Ana@Example.com ") is not None
 
 
@@ -255,7 +258,7 @@ def test_the_last_administrator_stays(leave: Callable[[User], None]) -> None:
     carla = new("carla", "admin")
     off, _ = new("off", "admin"), new("ana")
     accounts.deactivate(CARLA, off)
-    invitations.create(CARLA, "dora@example.com", lambda *_: NOBODYS_TEXT, role="admin")
+    invitations.create(CARLA, "dora@example.com", lambda *_: NOBODYS_TEXT, utc_now(), role="admin")
     with pytest.raises(LastAdmin):
         leave(carla)
     db.session.expire_all()
@@ -329,6 +332,25 @@ def test_a_user_links_as_many_numbers_as_they_are_allowed(limit: int | None, mos
         connections.create(COMMAND_LINE, ana, Channel.WHATSAPP)
     connections.create(COMMAND_LINE, ana, Channel.PRACTICE)
     assert people.linked(ana) == most
+
+
+GONE: dict[str, Callable[[], Any]] = {
+    "deleted": lambda: update(User).values(deleted_at=utc_now()),
+    "switched off": lambda: update(User).values(active=False),
+    "no more there": lambda: delete(User),
+}
+
+
+@pytest.mark.parametrize("gone", GONE.values(), ids=GONE)
+def test_who_is_gone_since_the_request_began_gets_no_connection(gone: Callable[[], Any]) -> None:
+    ana = new("ana")
+    assert ana.is_active  # as the request knows them
+    with db.engine.begin() as somebody_else:
+        somebody_else.execute(gone())
+    with pytest.raises(UserNotFound):
+        connections.create(COMMAND_LINE, ana, Channel.PRACTICE)
+    with db.engine.begin() as somebody_else:  # nobody holds the write lock
+        assert somebody_else.execute(delete(Connection)).rowcount == 0
 
 
 def test_who_is_active_again_is_connected_again_but_not_out_of_a_hold() -> None:

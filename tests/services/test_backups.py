@@ -326,3 +326,20 @@ def test_the_daily_job_deletes_them(shop: Shop) -> None:
     next(job for job in runtime.jobs() if job.name == "back-up").run()
     assert backups.list_all(shop.settings) == []
     assert db.session.query(Operation).one().kind == "backup.create"
+
+
+def test_what_else_lies_there_costs_no_backup(tmp_path: Path) -> None:
+    """Files of a clock that was wrong, files and folders of others: the new copy stays."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    folder = tmp_path / "backups" / "one"
+    folder.mkdir(parents=True)
+    (folder / "20260101T000000000000.session").mkdir()
+    for junk in range(5):
+        (folder / f"old-{junk}.session").write_text("junk")
+    for day in range(5):
+        (folder / f"{now + timedelta(days=300 + day):{backups.STAMP}}.session").write_text("x")
+    first = backups.save(tmp_path, KEY, "one", b"session", now)
+    second = backups.save(tmp_path, KEY, "one", b"session", now + timedelta(days=1))
+    assert second.exists()
+    assert not first.exists()
+    assert len(list(folder.glob("old-*.session"))) == 5

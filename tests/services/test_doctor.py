@@ -99,7 +99,7 @@ def codes(app: Flask, check: str) -> list[str]:
 
 
 def number(app: Flask, **columns: Any) -> Connection:
-    user = User(email="ana@example.org", password_hash="-")
+    user = db.session.scalar(db.select(User)) or User(email="ana@example.org", password_hash="-")
     db.session.add(user)
     db.session.flush()
     row = Connection(user_id=user.id, channel=Channel.WHATSAPP, **columns)
@@ -412,6 +412,7 @@ def test_a_key_beside_the_backups_is_told(make: Make) -> None:
         (3 * DAY, None, {("backups", "never")}),
         (3 * DAY, MINUTE, set()),
         (9 * DAY, 3 * DAY, {("backups", "old")}),
+        (9 * DAY, -DAY, {("backups", "future")}),
     ],
 )
 def test_backups_that_are_not_made_are_told(
@@ -422,6 +423,22 @@ def test_backups_that_are_not_made_are_told(
     if made is not None:
         backups.save(data_dir(app), "kept somewhere else", one.id, b"session", utc_now() - made)
     assert troubles(app) == found
+
+
+def test_one_backup_hides_no_number_that_has_none(make: Make) -> None:
+    app = make()
+    for made in (MINUTE, None):
+        one = number(app, has_credentials=True, created_at=utc_now() - 9 * DAY)
+        if made is not None:
+            backups.save(data_dir(app), "kept somewhere else", one.id, b"session", utc_now() - made)
+    assert troubles(app) == {("backups", "never")}
+
+
+def test_backups_that_the_key_does_not_open_are_told(make: Make) -> None:
+    app = make()
+    one = number(app, has_credentials=True, created_at=utc_now())
+    backups.save(data_dir(app), "the key of long ago", one.id, b"session", utc_now())
+    assert troubles(app) == {("key", "another")}
 
 
 def test_a_failed_backup_is_told(make: Make) -> None:

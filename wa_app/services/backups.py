@@ -5,10 +5,14 @@ One file each, sealed as `wa_app/sealing.py` says, about the id of its connectio
 
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+
+import structlog
 
 from wa_app import sealing
 from wa_app.config import Settings, secret_from_file
@@ -21,6 +25,8 @@ from wa_app.domain.errors import (
 )
 from wa_app.gateways.base import Gateway
 from wa_app.sealing import Sealer
+
+log = structlog.get_logger()
 
 KEPT = 5
 """For each connection."""
@@ -61,8 +67,16 @@ def sealer_of(settings: Settings) -> Sealer:
     return _sealer(settings.data_dir, settings.backup_key)
 
 
+@cache
 def _sealer(data_dir: Path, key: str) -> Sealer:
+    """Read once: one process must not seal with one key and open with another."""
     return Sealer(key or secret_from_file(data_dir / "backup_key"))
+
+
+def with_another_key(settings: Settings) -> int:
+    """How many backups the key of today does not open."""
+    ours = sealer_of(settings).fingerprint
+    return sum(sealing.fingerprint_of(one.path) not in (ours, None) for one in _found(settings))
 
 
 def key_lies_beside(settings: Settings) -> bool:
@@ -98,17 +112,26 @@ def save(
     *,
     spare: Backup | None = None,
 ) -> Path:
-    """Write a copy, durably, and drop all but the last five, and the one to `spare`. Raises
-    OSError."""
+    """Write a copy, durably, and drop all but the last five; never this one, nor the one to
+    `spare`. Raises OSError when it could not be written."""
     folder = data_dir / "backups" / connection_id
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{now.astimezone(UTC):{STAMP}}.session"
     sealing.write(path, _sealer(data_dir, key).seal(session, connection_id))
-    for old in sorted(folder.glob("*.session"))[:-KEPT]:
-        if spare is None or old != spare.path:
-            old.unlink(missing_ok=True)
+    _drop_old(folder, {path, spare.path} if spare else {path})
     return path
+
+
+def _drop_old(folder: Path, spared: set[Path]) -> None:
+    """Whatever else lies there is not ours to count or to remove."""
+    ours = sorted(filter(None, map(_at, folder.glob("*.session"))), key=lambda one: one.at)
+    for old in ours[:-KEPT]:
+        if old.path not in spared:
+            try:
+                old.path.unlink()
+            except OSError as error:  # the new copy is what counts
+                log.warning("old backup not removed", path=str(old.path), error=str(error))
 
 
 def remove(settings: Settings, connection_id: str) -> None:
@@ -147,7 +170,9 @@ def _at(path: Path) -> Backup | None:
     """None for a file that is none of ours, or has gone meanwhile."""
     try:
         at = datetime.strptime(path.stem, STAMP).replace(tzinfo=UTC)
-        return Backup(path.parent.name, at, path.stat().st_size, path)
+        status = path.lstat()
+        is_file = stat.S_ISREG(status.st_mode)
+        return Backup(path.parent.name, at, status.st_size, path) if is_file else None
     except (ValueError, OSError):
         return None
 

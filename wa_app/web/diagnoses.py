@@ -209,16 +209,24 @@ WORDS: Mapping[tuple[str, str], Words] = {
             "too, restart, then delete the file."
         ),
     ),
-    ("backups", "recent"): Words(_("The last backup was made at %(at)s.")),
+    ("key", "another"): Words(
+        _("Backups that were made with another key and cannot be opened: %(count)d."),
+        _("Put the old key back as BACKUP_KEY, or take new backups: press Back up now."),
+    ),
+    ("backups", "recent"): Words(_("Every linked number has a backup, the oldest of %(at)s.")),
     ("backups", "nothing_linked"): Words(_("No number is linked yet, so nothing is backed up.")),
     ("backups", "first_to_come"): Words(_("The first backup is made within a day.")),
     ("backups", "old"): Words(
-        _("The last backup was made long ago, at %(at)s."),
+        _("The last backup of a linked number was made long ago, at %(at)s."),
         _("Press Back up now under Backups, and see whether the service runs all the time."),
     ),
     ("backups", "never"): Words(
-        _("There are linked numbers and no backup of any."),
+        _("There is a linked number without any backup."),
         _("Press Back up now under Backups, and see whether the service runs all the time."),
+    ),
+    ("backups", "future"): Words(
+        _("There is a backup from the future: the clock of this machine was wrong."),
+        _("Set the clock right, then press Back up now under Backups."),
     ),
     ("backups", "failed"): Words(
         _("The last backup failed: %(why)s"),

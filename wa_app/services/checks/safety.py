@@ -3,8 +3,9 @@
 import shutil
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from wa_app.domain.alerts import AlertKind, disk_is_low
 from wa_app.extensions import db
@@ -12,10 +13,15 @@ from wa_app.models import Alert, Connection
 from wa_app.services import backups, mails, restoring
 from wa_app.services.checks.finding import Case, Finding, ill, well, without_people
 
+MOST_AHEAD = timedelta(minutes=5)
+
 
 def check_key(case: Case) -> Iterator[Finding]:
     """The key of the backups."""
     yield ill("beside") if backups.key_lies_beside(case.settings) else well("elsewhere")
+    others = backups.with_another_key(case.settings)
+    if others:
+        yield ill("another", count=others)
 
 
 def check_backups(case: Case) -> Iterator[Finding]:
@@ -27,16 +33,21 @@ def check_backups(case: Case) -> Iterator[Finding]:
 
 
 def _age_of_backups(case: Case) -> Finding:
-    """A number that was linked today is backed up for the first time tomorrow."""
-    linked_since = db.session.scalar(
-        select(func.min(Connection.created_at)).where(restoring.LINKED)
+    """Of the linked number that has waited longest. One that was linked today is backed up for the
+    first time tomorrow."""
+    linked = db.session.execute(
+        select(Connection.id, Connection.created_at).where(restoring.LINKED)
     )
-    if linked_since is None:
+    made = {one.connection_id: one.at for one in reversed(backups.list_all(case.settings))}
+    ages = [(made.get(id) or created_at, made.get(id)) for id, created_at in linked]
+    if not ages:
         return well("nothing_linked")
-    made = next((backup.at for backup in backups.list_all(case.settings)), None)
-    if case.now - (made or linked_since) > 2 * case.settings.policy.backup_interval:
-        return ill("old", at=made) if made else ill("never")
-    return well("recent", at=made) if made else well("first_to_come")
+    since, at = min(ages, key=lambda age: age[0])
+    if max(made.values(), default=case.now) > case.now + MOST_AHEAD:
+        return ill("future")
+    if case.now - since > 2 * case.settings.policy.backup_interval:
+        return ill("old", at=at) if at else ill("never")
+    return well("recent", at=at) if at else well("first_to_come")
 
 
 def check_secret(case: Case) -> Iterator[Finding]:
