@@ -6,7 +6,7 @@ from flask import Flask
 
 from tests.web.conftest import PASSWORD, Person
 from wa_app.extensions import db
-from wa_app.models import Token, User
+from wa_app.models import Token, User, utc_now
 from wa_app.services import accounts, tokens
 from wa_app.services.audit import COMMAND_LINE
 
@@ -96,7 +96,7 @@ def test_only_administrators_are_offered_the_scope_admin(ana: Person, carla: Per
 def test_somebody_else_s_token_is_as_good_as_unknown(
     cast: dict[str, User], ana: Person, carla: Person
 ) -> None:
-    token, _ = tokens.create(COMMAND_LINE, cast["bruno"], "his token", ["read"])
+    token, _ = tokens.create(COMMAND_LINE, cast["bruno"], "his token", ["read"], utc_now())
     for person in (ana, carla):
         for token_id in (token.id, 999999):
             assert person.post(f"/account/tokens/{token_id}/revoke").status_code == 404

@@ -1,11 +1,12 @@
 """Tokens: who a program is, what it may, and what it must never get."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from tests.web.conftest import PASSWORD, Person, delete
@@ -19,6 +20,7 @@ from wa_app.services.audit import COMMAND_LINE
 from wa_app.web.access import scope_of
 
 API_ROUTES = [(method, rule) for method, rule, _ in ROUTES if rule.startswith("/api/")]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 READING = ("GET", "/api/whatsapp/status")
 
 
@@ -27,7 +29,9 @@ def program(app: Flask, cast: dict[str, User]) -> Callable[..., Callable[..., Te
     """A program with a token of somebody; called with a method and an address."""
 
     def made(name: str, *scopes: str) -> Callable[..., TestResponse]:
-        _token, secret = tokens.create(COMMAND_LINE, cast[name], "a program", list(scopes))
+        _token, secret = tokens.create(
+            COMMAND_LINE, cast[name], "a program", list(scopes), utc_now()
+        )
         return calling(app, secret)
 
     return made
@@ -103,7 +107,9 @@ def test_a_change_needs_no_csrf_token_and_is_recorded_with_the_token(
 def test_only_the_token_counts_whoever_s_cookie_comes_with_it(
     cast: dict[str, User], ana: Person, program: Any, connection: Connection
 ) -> None:
-    _token, brunos = tokens.create(COMMAND_LINE, cast["bruno"], "his", ["read", "manage"])
+    _token, brunos = tokens.create(
+        COMMAND_LINE, cast["bruno"], "his", ["read", "manage"], utc_now()
+    )
     header = {"Authorization": f"Bearer {brunos}"}
     assert ana.get("/api/whatsapp/status").json["connectionId"] == connection.id
     assert ana.get("/api/whatsapp/status", headers=header).json["connectionId"] is None
@@ -121,7 +127,7 @@ def test_a_wrong_token_is_nobody_even_beside_a_valid_cookie(ana: Person) -> None
 
 
 def test_a_cut_or_changed_token_opens_nothing(app: Flask, cast: dict[str, User]) -> None:
-    token, secret = tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"])
+    token, secret = tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"], utc_now())
     for wrong in (secret[:-1], secret + "a", secret.upper(), token.prefix, token.secret_hash):
         assert error(calling(app, wrong)(*READING)) == (401, "unauthorized")
     assert calling(app, secret)(*READING).status_code == 200
@@ -183,7 +189,7 @@ def test_it_is_over_on_every_route_at_once(app: Flask, cast: dict[str, User]) ->
     for happens, expected in ENDS.items():
         email = f"{happens.__name__}@example.com"
         dora = accounts.create(COMMAND_LINE, email, PASSWORD, role="admin")
-        token, secret = tokens.create(COMMAND_LINE, dora, "hers", list(SCOPES))
+        token, secret = tokens.create(COMMAND_LINE, dora, "hers", list(SCOPES), utc_now())
         call = calling(app, secret)
         assert call(*READING).status_code == 200
         happens(token, dora)
@@ -194,7 +200,7 @@ def test_it_is_over_on_every_route_at_once(app: Flask, cast: dict[str, User]) ->
 def test_the_tokens_of_a_removed_user_are_gone_in_the_same_commit(cast: dict[str, User]) -> None:
     """Also while the row waits for the owner."""
     connections.create(COMMAND_LINE, cast["ana"], "whatsapp")
-    tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"])
+    tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"], utc_now())
     connections.remove_user(COMMAND_LINE, cast["ana"])
     assert db.session.query(Token).count() == 0
 
@@ -239,15 +245,16 @@ NONSENSE = [
 def test_a_token_that_makes_no_sense_is_refused(cast: dict[str, User]) -> None:
     for name, scopes, days, field, problem in NONSENSE:
         with pytest.raises(WrongInput) as refused:
-            tokens.create(COMMAND_LINE, cast["ana"], name, scopes, days)
+            tokens.create(COMMAND_LINE, cast["ana"], name, scopes, utc_now(), days)
         assert (refused.value.field, refused.value.problem) == (field, problem)
         db.session.rollback()
     assert db.session.query(Token).count() == 0
 
 
 def test_nobody_can_read_it_again(cast: dict[str, User]) -> None:
-    token, secret = tokens.create(COMMAND_LINE, cast["ana"], "hers", ["send", "read"], 30)
+    token, secret = tokens.create(COMMAND_LINE, cast["ana"], "hers", ["send", "read"], NOON, 30)
     assert token.scopes == "read send"
+    assert token.expires_at == NOON + timedelta(days=30)
     assert secret.startswith(token.prefix + "_")
     assert len(secret) == len("vigia_") + 8 + 1 + 43
     row = db.session.execute(Token.__table__.select()).one()
@@ -258,16 +265,16 @@ def test_nobody_can_read_it_again(cast: dict[str, User]) -> None:
 
 def test_there_is_an_end_to_how_many(cast: dict[str, User]) -> None:
     for _ in range(MAX_TOKENS):
-        tokens.create(COMMAND_LINE, cast["ana"], "one more", ["read"])
+        tokens.create(COMMAND_LINE, cast["ana"], "one more", ["read"], utc_now())
     with pytest.raises(TokenLimit):
-        tokens.create(COMMAND_LINE, cast["ana"], "one too many", ["read"])
-    tokens.create(COMMAND_LINE, cast["bruno"], "his first", ["read"])
+        tokens.create(COMMAND_LINE, cast["ana"], "one too many", ["read"], utc_now())
+    tokens.create(COMMAND_LINE, cast["bruno"], "his first", ["read"], utc_now())
 
 
 def test_its_last_use_is_written_down_once_a_minute_and_for_every_new_address(
     cast: dict[str, User],
 ) -> None:
-    token, secret = tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"])
+    token, secret = tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"], utc_now())
     now = utc_now()
 
     def used(after: int, address: str) -> tuple[float, str | None]:
@@ -279,6 +286,18 @@ def test_its_last_use_is_written_down_once_a_minute_and_for_every_new_address(
     assert used(59, "10.0.0.1") == (0, "10.0.0.1")
     assert used(60, "10.0.0.1") == (60, "10.0.0.1")
     assert used(61, "10.0.0.2") == (61, "10.0.0.2")
+
+
+def test_one_that_is_revoked_while_its_use_is_written_down_is_refused(
+    program: Callable[..., Callable[..., TestResponse]],
+) -> None:
+    def revoke(_: Any) -> None:
+        with db.engine.begin() as somebody_else:
+            somebody_else.execute(Token.__table__.delete())
+
+    call = program("ana", "read")
+    event.listen(db.session, "after_commit", revoke, once=True)
+    assert call(*READING).status_code == 401
 
 
 # ---- the command line

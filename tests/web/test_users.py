@@ -199,7 +199,7 @@ def test_everything_that_goes_is_said_before(
     cast: dict[str, User], carla: Person, connection, practice_connection
 ) -> None:
     observe(connection, has_credentials=True)
-    tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"])
+    tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"], utc_now())
     page = f"/admin/users/{cast['ana'].id}/delete"
     goes = carla.get(page).text
     for line in ("removed: 2, of which linked to a phone: 1", "revoked: 1",

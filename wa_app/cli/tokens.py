@@ -43,7 +43,8 @@ def create_token(email: str, name: str, scopes: tuple[str, ...], days: int | Non
     """Create a token that acts as EMAIL. It is printed last, and never again."""
     with refusals_in_words():
         user = accounts.find_or_refuse(email)
-        token, secret = tokens.create(COMMAND_LINE, user, name, list(scopes) or ["read"], days)
+        allowed = list(scopes) or ["read"]
+        token, secret = tokens.create(COMMAND_LINE, user, name, allowed, utc_now(), days)
     click.echo(f"{token.prefix} for {email}: {token.scopes}, {_end(token)}.")
     click.echo(secret)
 

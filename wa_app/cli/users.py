@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from wa_app.cli.shared import refusals_in_words, settings, wa
 from wa_app.domain.accounts import MAX_CONNECTIONS
-from wa_app.models import User
+from wa_app.models import User, utc_now
 from wa_app.services import accounts, connections, invitations, people
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.web import inputs, links
@@ -43,9 +43,11 @@ def invite_user(email: str, role: str, name: str) -> None:
     user = accounts.find(email)
     with refusals_in_words():
         if user is None:
-            invitation = invitations.create(COMMAND_LINE, email, links.letter, role=role, name=name)
+            invitation = invitations.create(
+                COMMAND_LINE, email, links.letter, utc_now(), role=role, name=name
+            )
         else:
-            invitation = invitations.renew(COMMAND_LINE, user, links.letter)
+            invitation = invitations.renew(COMMAND_LINE, user, links.letter, utc_now())
     mailed = " It is on its way by mail." if invitation.mailed else ""
     click.echo(f"For {invitation.user.email}, once, for 7 days.{mailed}")
     click.echo(links.address(invitation.secret))

@@ -1,5 +1,6 @@
 """What a login may look like, and what a token may do."""
 
+import hashlib
 from datetime import timedelta
 
 MIN_PASSWORD, MAX_PASSWORD = 10, 1000
@@ -43,3 +44,8 @@ def as_scopes(words: list[str]) -> str | None:
     or an unknown one."""
     known = [scope for scope in SCOPES if scope in words]
     return " ".join(known) if known and set(words) <= set(SCOPES) else None
+
+
+def hash_of(secret: str) -> str:
+    """What is kept of a token or a link; what is that random needs no slow hash."""
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -18,6 +18,7 @@ from wa_app.domain.errors import (
     ConnectionNotFound,
     PairFirst,
     TooOften,
+    UserNotFound,
     WrongInput,
 )
 from wa_app.domain.messages import MAX_TEXT
@@ -50,8 +51,10 @@ def own(user: User, connection_id: str) -> Connection:
 
 
 def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connection:
-    """Raises `ConnectionLimit`. Practice connections are limited to one, and not counted."""
+    """Raises `ConnectionLimit` or `UserNotFound`. Practice connections are limited to one, and
+    not counted."""
     _take_write_lock(user)
+    _refuse_who_is_gone(user)
     count = select(func.count()).where(
         Connection.user_id == user.id,
         Connection.channel == channel,
@@ -86,6 +89,14 @@ def first_or_create(actor: Actor, user: User, channel: Channel) -> Connection:
 def _take_write_lock(user: User) -> None:
     """Before looking what there is, so that two requests cannot both find room."""
     db.session.execute(update(User).where(User.id == user.id).values(id=User.id))
+
+
+def _refuse_who_is_gone(user: User) -> None:
+    """They may have been deleted or switched off since the request began."""
+    known = db.session.get(User, user.id, populate_existing=True)
+    if known is None or not known.is_active:
+        db.session.rollback()
+        raise UserNotFound
 
 
 def _on(user: User, channel: Channel) -> list[Connection]:

@@ -3,7 +3,6 @@
 Whoever has the link is the user, so it is kept as a hash, lives a week, and works once.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, select, update
 
-from wa_app.domain.accounts import INVITATION_LASTS
+from wa_app.domain.accounts import INVITATION_LASTS, hash_of
 from wa_app.domain.errors import InvitationNotFound, UserInactive
 from wa_app.extensions import db
-from wa_app.models import User, utc_now
+from wa_app.models import User
 from wa_app.services import accounts, audit, mails
 from wa_app.services.audit import Actor
 
@@ -30,32 +29,32 @@ class Invitation:
 
 
 def create(
-    actor: Actor, email: str, write: Write, *, role: str = "user", name: str = ""
+    actor: Actor, email: str, write: Write, now: datetime, *, role: str = "user", name: str = ""
 ) -> Invitation:
     """A new user without a password, and their link. Raises `WrongInput` or `EmailTaken`."""
     user = accounts.add(email, role=role, name=name)
     audit.record(actor, "user.create", user.email)
-    invitation = _invite(actor, user, write)
+    invitation = _invite(actor, user, write, now)
     accounts.save_new()
     return invitation
 
 
-def renew(actor: Actor, user: User, write: Write) -> Invitation:
+def renew(actor: Actor, user: User, write: Write, now: datetime) -> Invitation:
     """A new link for somebody there is; the one before ends. Their password, if they have one,
     stays until the link is used. Raises `UserInactive`."""
     if not user.active:
         raise UserInactive
-    invitation = _invite(actor, user, write)
+    invitation = _invite(actor, user, write, now)
     db.session.commit()
     return invitation
 
 
-def _invite(actor: Actor, user: User, write: Write) -> Invitation:
+def _invite(actor: Actor, user: User, write: Write, now: datetime) -> Invitation:
     secret = secrets.token_urlsafe(32)
-    user.invite_hash = _hash(secret)
-    user.invite_expires_at = utc_now() + INVITATION_LASTS
+    user.invite_hash = hash_of(secret)
+    user.invite_expires_at = now + INVITATION_LASTS
     audit.record(actor, "user.invite", user.email)
-    return Invitation(user, secret, mails.queue(user.email, *write(user, secret)))
+    return Invitation(user, secret, mails.queue(user.email, *write(user, secret), at=now))
 
 
 def find(secret: str, now: datetime) -> User:
@@ -93,12 +92,8 @@ def accept(secret: str, password: str, now: datetime, address: str | None) -> Us
 
 def _open(secret: str, now: datetime) -> ColumnElement[bool]:
     return and_(
-        User.invite_hash == _hash(secret),
+        User.invite_hash == hash_of(secret),
         User.invite_expires_at > now,
         User.active,
         User.deleted_at.is_(None),
     )
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -1,6 +1,5 @@
 """Tokens: what a program shows instead of a login. They act as their user and die with them."""
 
-import hashlib
 import secrets
 import string
 from datetime import datetime, timedelta
@@ -10,10 +9,10 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager
 
-from wa_app.domain.accounts import MAX_DAYS, MAX_TOKENS, as_name, as_scopes
+from wa_app.domain.accounts import MAX_DAYS, MAX_TOKENS, as_name, as_scopes, hash_of
 from wa_app.domain.errors import TokenLimit, TokenNotFound, WrongInput
 from wa_app.extensions import db
-from wa_app.models import Token, User, utc_now
+from wa_app.models import Token, User
 from wa_app.services import audit
 from wa_app.services.audit import Actor
 
@@ -26,7 +25,12 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 
 
 def create(
-    actor: Actor, user: User, name: str, scopes: list[str], days: int | None = None
+    actor: Actor,
+    user: User,
+    name: str,
+    scopes: list[str],
+    now: datetime,
+    days: int | None = None,
 ) -> tuple[Token, str]:
     """The token and its secret, which nobody can read again. No `days`: it has no end. Raises
     `WrongInput` or `TokenLimit`."""
@@ -34,11 +38,11 @@ def create(
     if days is not None:
         if not 1 <= days <= MAX_DAYS:
             raise WrongInput("days", "not_a_number")
-        token.expires_at = utc_now() + timedelta(days=days)
+        token.expires_at = now + timedelta(days=days)
     _refuse_too_many(user)
     token.prefix = "vigia_" + "".join(secrets.choice(READABLE) for _ in range(8))
     secret = f"{token.prefix}_{secrets.token_urlsafe(32)}"
-    token.secret_hash = _hash(secret)
+    token.secret_hash = hash_of(secret)
     db.session.add(token)
     audit.record(actor, "token.create", user.email, f"{token.prefix} ({token.scopes})")
     db.session.commit()
@@ -110,7 +114,7 @@ def by_secret(secret: str, now: datetime, address: str | None) -> Token | None:
         .join(User)
         .options(contains_eager(Token.user))
         .where(
-            Token.secret_hash == _hash(secret),
+            Token.secret_hash == hash_of(secret),
             or_(Token.expires_at.is_(None), Token.expires_at > now),
             User.deleted_at.is_(None),
         )
@@ -136,7 +140,3 @@ def _note_use(token_id: int, now: datetime, address: str | None) -> None:
 def _is_news(token: Token, now: datetime, address: str | None) -> bool:
     last = token.last_used_at
     return last is None or now - last >= NOTE_USE_EVERY or token.last_used_from != address
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -11,6 +11,7 @@ from wa_app.services import accounts, tokens
 from wa_app.web import errors, inputs
 from wa_app.web.access import actor, me
 from wa_app.web.auth import enter
+from wa_app.web.times import now
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -51,9 +52,8 @@ def password() -> ResponseReturnValue:
 @login_required
 def create_token() -> ResponseReturnValue:
     try:
-        token, secret = tokens.create(
-            actor(), me(), request.form.get("name", ""), request.form.getlist("scope"), _days()
-        )
+        name, scopes = request.form.get("name", ""), request.form.getlist("scope")
+        token, secret = tokens.create(actor(), me(), name, scopes, now(), _days())
     except Refused as refused:
         return _page_with(refused, "wrong_token")
     # Not by a redirect: the secret would have to wait for it in a cookie.

@@ -21,6 +21,7 @@ from wa_app.services import accounts, backups, connections, invitations, people
 from wa_app.web import errors, inputs, links, words
 from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
 from wa_app.web.presentation import USER_LOOKS
+from wa_app.web.times import now
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 bp.before_request(require_admin)
@@ -54,7 +55,7 @@ def create() -> ResponseReturnValue:
         if password:
             user = accounts.create(actor(), email, password, **wanted)
         else:
-            invitation = invitations.create(actor(), email, links.letter, **wanted)
+            invitation = invitations.create(actor(), email, links.letter, now(), **wanted)
     except Refused as refused:
         page = _everyone(form=form, wrong=errors.sentence_of(refused))
         return page, errors.ERRORS[refused.error].status
@@ -150,7 +151,8 @@ def back(user_id: int) -> ResponseReturnValue:
 def invite(user_id: int) -> ResponseReturnValue:
     user = accounts.by_id(user_id)
     refuse_for_oneself(user)
-    return _once(_one(user, invitation=invitations.renew(actor(), user, links.letter)))
+    invitation = invitations.renew(actor(), user, links.letter, now())
+    return _once(_one(user, invitation=invitation))
 
 
 @bp.post("/<int(max=2147483647):user_id>/password")

@@ -12,7 +12,7 @@ from wa_app.services import accounts, connections, invitations, people
 from wa_app.web import inputs, links
 from wa_app.web.access import actor, refuse_for_oneself, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.times import iso
+from wa_app.web.times import iso, now
 from wa_app.web.words import deleted
 
 bp = Blueprint("api_admin_users", __name__, url_prefix="/api/admin/users")
@@ -54,7 +54,7 @@ def create() -> Response:
     email, chosen = inputs.required(asked, "email"), asked.get("password")
     more = {"role": asked.get("role", "user"), "name": asked.get("name", "")}
     if chosen is None:
-        invitation = invitations.create(actor(), email, links.letter, **more)
+        invitation = invitations.create(actor(), email, links.letter, now(), **more)
         return _invited(invitation, 201)
     user = accounts.create(actor(), email, chosen, **more)
     return answer(_("Created."), 201, **_described(user))
@@ -98,7 +98,7 @@ def invite(user_id: int) -> Response:
     inputs.body()
     user = accounts.by_id(user_id)
     refuse_for_oneself(user)
-    return _invited(invitations.renew(actor(), user, links.letter))
+    return _invited(invitations.renew(actor(), user, links.letter, now()))
 
 
 @bp.post("/<int(max=2147483647):user_id>/password")
