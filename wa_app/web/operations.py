@@ -99,7 +99,6 @@ JOBS: Mapping[str, str] = {
     "back-up": _("Backs up all session files"),
     "alerts": _("Looks for trouble people should know of"),
     "forget": _("Forgets old operations, mails and alerts"),
-    "forget": _("Forgets old operations, mails and alerts"),
 }
 
 
