@@ -302,6 +302,17 @@ def test_where_no_server_runs_the_command_does_it_itself(
     )
 
 
+def test_a_command_right_after_the_death_of_the_server_does_it_itself(prepare: Start) -> None:
+    """Its last heartbeat is fresh, but the kernel has freed its lock."""
+    server = prepare(HEARTBEAT="60")
+    server.start()
+    (server.data_dir / "sessions" / "left-over").mkdir(parents=True)
+    server.signal_group(signal.SIGKILL)
+    server.wait_until_nothing_runs()
+    run(server, ["scripts/clean-sessions.sh"])
+    assert not (server.data_dir / "sessions" / "left-over").exists()
+
+
 # ---- crashes
 
 

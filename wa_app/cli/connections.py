@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -108,7 +107,7 @@ def _report(connection_id: str) -> None:
         # Dialling from here would only be followed by hanging up.
         click.echo("Stored. No server is running; it connects when one starts.")
         return
-    with nullcontext() if running else runtime().standing_in() as manager:
+    with runtime().standing_in() as manager:  # None where a server holds the lock
         if manager is not None:
             manager.wake(connection_id)
         connection = connections.wait_until(connection_id, _carried_out, CARRIED_OUT)

@@ -52,13 +52,14 @@ def runtime() -> Runtime:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Operation:
     """An operation, done by the server, or here when there is none; or as it is when that takes
     too long."""
-    by_hand = None if server_is_running() else _stand_in
     return operations.carried_out(
-        COMMAND_LINE, kind, OPERATION_DONE, parameters, dry_run=dry_run, meanwhile=by_hand
+        COMMAND_LINE, kind, OPERATION_DONE, parameters, dry_run=dry_run, meanwhile=_stand_in
     )
 
 
 def _stand_in(operation_id: int) -> None:
+    """Where a server lives it holds the lock, and this does nothing. The lock knows at once that a
+    server has died; the heartbeat only after a while."""
     stand_in = runtime()
     with stand_in.standing_in() as manager:
         if manager is not None:
