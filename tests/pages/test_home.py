@@ -97,7 +97,7 @@ def test_every_page_can_be_used_by_everybody(visit: Open, shop: str) -> None:
 
 def look_at(page: Page, name: str) -> None:
     """At both sizes, in both colour schemes."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")
     PICTURES.mkdir(exist_ok=True)
     for size, viewport in SIZES.items():
         page.set_viewport_size(viewport)
