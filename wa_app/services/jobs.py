@@ -60,7 +60,7 @@ class Jobs:
         self._signs[job.name] = self.signs(job.name) + 1
 
     def schedule(self, jobs: tuple[Job, ...]) -> None:
-        """Needs an application context."""
+        """May be repeated until it succeeds. Needs an application context."""
         for job in jobs:
             self._scheduler.add_job(
                 self._turn,
@@ -69,6 +69,7 @@ class Jobs:
                 args=[job],
                 id=job.name,
                 name=job.name,
+                replace_existing=True,
                 next_run_time=self._first_run(job),
             )
         self._forget_all_but({job.name for job in jobs})

@@ -189,6 +189,8 @@ class Runtime:
             if thread.is_alive():
                 thread.join(timeout=5)
         if self.is_owner:
+            self._scheduler.pause()
+            self._scheduler.get_jobs()  # returns when no timer is just being handled
             self._scheduler.shutdown(wait=False)
             self._manager.stop()
             self._stop_gateways()
@@ -213,6 +215,7 @@ class Runtime:
                     waiting[0].start(self._manager.post)
                     waiting.pop(0)
                 self._in_context(self._recover)
+                self._in_context(lambda: self._jobs.schedule(self.jobs()))
                 break
             except Exception:
                 log.exception("start failed, trying again")
@@ -256,14 +259,17 @@ class Runtime:
         watchdog.take_report(self._report, self._clock())
 
     def _begin(self) -> None:
-        self._in_context(lambda: self._jobs.schedule(self.jobs()))
-        self._scheduler.add_job(self._in_context, args=[self._wake_all], name="wake all")
         self._scheduler.start()
         self._owned.set()
         for thread in self._threads[1:]:
             thread.start()
         for unwaited in (self._send_mails, self._watch):
             threading.Thread(target=unwaited, name=unwaited.__name__, daemon=True).start()
+        try:
+            self._in_context(self._wake_all)
+        except Exception:
+            # The look for requests and the monitor come to what was not woken.
+            log.exception("not all connections woken")
 
     def _carry_out_operations(self) -> None:
         while not self._stop.wait(LOOK.total_seconds()):
