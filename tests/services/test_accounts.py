@@ -294,6 +294,8 @@ def test_who_is_no_administrator_may_always_go() -> None:
     new("carla", "admin")
     for number, leave in enumerate(LEAVING):
         leave(new(f"ana{number}"))
+    left = {user.email for user in accounts.everyone() if user.is_active and not user.is_admin}
+    assert left == {"ana1@example.com"}  # who was made what they were
 
 
 # ---- changes

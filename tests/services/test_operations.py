@@ -320,6 +320,23 @@ def dying(act: operations.Act, count: Iterator[int], at: int, after: bool) -> op
     return act_and_die
 
 
+def test_a_step_that_a_stop_cuts_short_is_begun_again(
+    world: World, tools: Callable[[], Tools], shops: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(with_tools: Tools, _operation: Operation, _step: OperationStep) -> bool:
+        with_tools.manager.begin_to_stop()
+        raise TimeoutError("not done in time")
+
+    asked = ask(world, "cleanup.full_reset")
+    with monkeypatch.context() as patch:
+        patch.setitem(operations.ACTS, "clean", cut_short)  # type: ignore[arg-type]
+        carry_out(world, tools())
+    assert set(outcomes(world, asked).values()) == {None}
+    world.crash()
+    carry_out(world, tools())
+    assert set(outcomes(world, asked).values()) == {"done"}
+
+
 def test_orphans_do_not_keep_the_service_from_starting(
     world: World, tools: Callable[[], Tools], tmp_path: Path
 ) -> None:

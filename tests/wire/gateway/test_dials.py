@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket as sockets
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
+from tests.doors import door
 from tests.whatsapp_server import WhatsAppServer
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Alive, Qr
@@ -20,23 +20,8 @@ from .desk import GRACE, Desk, Socket, session_processes
 @contextmanager
 def proxy(answer: Callable[[sockets.socket], None]) -> Iterator[str]:
     """Answers every connection, one after the other."""
-    listener = sockets.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):  # closed at the end
-            while True:
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    answer(connection)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(sockets.SHUT_RDWR)
-        listener.close()
-        thread.join()
+    with door(answer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def read_head(connection: sockets.socket) -> None:
