@@ -75,33 +75,68 @@ def test_a_ban_ends_when_whatsapp_says() -> None:
     assert close == Close(402, Reason.BANNED, until=now + timedelta(hours=1))
 
 
-@pytest.mark.parametrize(
-    ("line", "close"),
-    [
-        (
-            "Got 503/ connect failure, assuming automatic reconnect will handle it",
-            Close(503, Reason.SERVER_ERROR),
-        ),
-        (
-            "Got 500/internal connect failure, assuming automatic reconnect will handle it",
-            Close(500, Reason.SERVER_ERROR),
-        ),
-        (
-            "Failed to reconnect after 515 code: failed to dial whatsapp web websocket: …",
-            Close(515, Reason.RESTART_REQUIRED),
-        ),
-        (
-            "failed to save identity of 2_1:0: database or disk is full",
-            Close(None, Reason.FOLDER_UNUSABLE),
-        ),
-        ("attempt to write a readonly database", Close(None, Reason.FOLDER_UNUSABLE)),
-        ("Error decrypting message 3EB0 from 34600000001@s.whatsapp.net: no session", None),
-    ],
+KNOWN_LINES = {
+    "Got 503/ connect failure, assuming automatic reconnect will handle it": Close(
+        503, Reason.SERVER_ERROR
+    ),
+    "Got 500/internal connect failure, assuming automatic reconnect will handle it": Close(
+        500, Reason.SERVER_ERROR
+    ),
+    "Failed to reconnect after 515 code: failed to dial whatsapp web websocket: …": Close(
+        515, Reason.RESTART_REQUIRED
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "close"), KNOWN_LINES.items())
+def test_the_librarys_log_tells_what_no_event_does(line: str, close: Close) -> None:
+    ending = endings.in_log(endings.CLIENT_LOG, line)
+    assert ending is not None
+    assert (ending.close, ending.says) == (close, endings.Says.ALL)
+
+
+DISK_LINES = (
+    "failed to save identity of 2_1:0: database or disk is full",
+    "attempt to write a readonly database",
+    "Failed to save app state keys: disk I/O error: input/output error",
 )
-def test_the_librarys_log_tells_what_no_event_does(line: str, close: Close | None) -> None:
-    ending = endings.in_log(line)
-    assert (ending and ending.close) == close
-    assert ending is None or ending.says is endings.Says.ALL
+
+QUOTING = (
+    "Error decrypting message {} from 34600000001@s.whatsapp.net: no session",
+    "Failed to handle retry receipt for 1@s.whatsapp.net/{} from 2@lid: not found",
+    "Failed to store push name {}",
+    "Unhandled change of the group {}",
+    "Unexpected text {}\nGot 12 new app state keys",
+    "Error decrypting message 3EB0\n{}",
+    "{}\n",
+)
+"""Forms of lines into which the library writes what strangers chose: message ids, push names,
+names of groups, texts."""
+
+
+@pytest.mark.parametrize("form", QUOTING)
+@pytest.mark.parametrize("text", [*KNOWN_LINES, *DISK_LINES, "Got 503/x connect failure"])
+def test_what_a_stranger_writes_ends_no_session(form: str, text: str) -> None:
+    assert endings.in_log(endings.CLIENT_LOG, form.format(text)) is None
+
+
+@pytest.mark.parametrize("line", KNOWN_LINES)
+@pytest.mark.parametrize("logger", ["whatsmeow.Client.Socket", "Whatsmeow.Database", "root", ""])
+def test_a_known_line_of_another_logger_says_nothing(logger: str, line: str) -> None:
+    assert endings.in_log(logger, line) is None
+
+
+@pytest.mark.parametrize("line", DISK_LINES)
+def test_what_the_log_says_of_the_disk_is_a_hint_and_no_ending(line: str) -> None:
+    assert endings.in_log(endings.CLIENT_LOG, line) is None
+    assert endings.blames_the_disk(line)
+
+
+def test_a_proxy_with_an_odd_name_is_no_full_disk() -> None:
+    """Its name is what an administrator or a user chose."""
+    for host in ("disk.example", "readonly", "malformed.example", "not a database"):
+        close = endings.failed_dial(f"{DIAL}proxyconnect tcp: lookup {host}: no such host").close
+        assert close == Close(None, Reason.UNREACHABLE)
 
 
 @pytest.mark.parametrize(

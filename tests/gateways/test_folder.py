@@ -44,6 +44,18 @@ def test_whoever_ends_holds_it_no_longer(folder: Folder) -> None:
     os.close(folder.hold(0))
 
 
+def test_a_folder_that_can_be_written_is_left_as_it_was(folder: Folder) -> None:
+    folder.session_file.write_bytes(b"")
+    assert folder.can_be_written()
+    assert [file.name for file in folder.path.iterdir()] == ["session.db"]
+
+
+def test_a_session_file_that_is_gone_cannot_be_written(folder: Folder) -> None:
+    assert not folder.can_be_written()
+    folder.path.rmdir()
+    assert not folder.can_be_written()
+
+
 def test_waiting_for_it_may_succeed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     held = folder.hold(0)
     monkeypatch.setattr(folder_module.time, "sleep", lambda _: os.close(held))

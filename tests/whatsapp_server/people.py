@@ -124,9 +124,16 @@ class Person:
         attributes: Attributes = {"from": self.lid, "id": id, "type": kind, "t": int(time.time())}
         device.deliver(Node("receipt", attributes))
 
-    def _dispatch(self, devices: Iterable[Device], content: Content, attributes: Attributes) -> str:
-        """Sends one message to each device; remembers how, in case one asks for it again."""
-        id = new_id()
+    def _dispatch(
+        self,
+        devices: Iterable[Device],
+        content: Content,
+        attributes: Attributes,
+        id: str | None = None,
+    ) -> str:
+        """Sends one message to each device; remembers how, in case one asks for it again. The
+        sender chooses its id."""
+        id = id or new_id()
         stanza: Attributes = {"id": id, "type": "text", "t": int(time.time()), "notify": self.name}
 
         def message_for(device: Device, attempt: int) -> Node:
@@ -200,7 +207,15 @@ class Contact(Person):
         self.online = True  # switched off: what is sent to it is accepted, but not delivered
 
     @in_loop
-    def send(self, phone: Phone, text: str, *, by_lid: bool = False, extended: bool = False) -> str:
+    def send(
+        self,
+        phone: Phone,
+        text: str,
+        *,
+        by_lid: bool = False,
+        extended: bool = False,
+        id: str | None = None,
+    ) -> str:
         """A text to every device linked to this phone; returns its id.
 
         WhatsApp names the sender by number or by LID, and writes a text with a link or a
@@ -211,7 +226,7 @@ class Contact(Person):
             if by_lid
             else {"from": self.jid, "sender_lid": self.lid}
         )
-        return self._post(phone, Content(text, extended=extended), sender)
+        return self._post(phone, Content(text, extended=extended), sender, id)
 
     @in_loop
     def send_to_group(self, phone: Phone, text: str, group: str = "120363000000000001") -> str:
@@ -224,8 +239,10 @@ class Contact(Person):
         }
         return self._post(phone, Content(text), sender)
 
-    def _post(self, phone: Phone, content: Content, sender: Attributes) -> str:
-        id = self._dispatch(phone.linked, content, sender)
+    def _post(
+        self, phone: Phone, content: Content, sender: Attributes, id: str | None = None
+    ) -> str:
+        id = self._dispatch(phone.linked, content, sender, id)
         self.server.journal.add("sent", self.number, id=id, to=phone.number, text=content.text)
         return id
 

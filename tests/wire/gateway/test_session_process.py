@@ -14,6 +14,7 @@ import pytest
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import (
+    Alive,
     Closed,
     Incoming,
     Opened,
@@ -208,6 +209,34 @@ def test_a_text_behind_one_that_hangs_comes_back_when_the_session_ends(
 
 
 # --- the spool ---------------------------------------------------------------
+
+
+STRANGE_IDS = (
+    "disk is full",
+    "readonly database",
+    "X: database or disk is full",
+    "disk I/O error: input/output error",
+    "Got 503/x connect failure",
+    "Got 500/internal connect failure, assuming automatic reconnect will handle it",
+    "Failed to reconnect after 515",
+    "3EB0\nFailed to reconnect after 515 code: no",
+)
+
+
+def test_no_id_that_a_stranger_chooses_ends_the_session(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    """The library writes the id into its log with every text that it cannot read."""
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    for id in STRANGE_IDS:
+        luis.spoil_sessions()
+        luis.send(ana, "¿Abren hoy?", id=id)
+        found = f"text {id!r}, whose second try can be read"
+        socket.desk.wait_until(lambda id=id: id in [m.wa_id for m in socket.of(Incoming)], found)
+    socket.wait_for(Alive, count=len(socket.of(Alive)) + 2)  # it has looked at the disk since
+    assert socket.of(Closed) == []
+    assert socket.close() == Close(None, Reason.REQUESTED, has_credentials=True)
 
 
 def test_what_is_stored_leaves_the_spool(socket: Socket, ana: Phone, luis: Contact) -> None:

@@ -5,6 +5,7 @@ much it says, and the session process waits a little for one that says more.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -72,28 +73,47 @@ def stream_error(code: str) -> Ending:
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
 
 
-DISK_IN_LOG = re.compile(r"disk is full|readonly database|disk I/O error")
-RESTART_IN_LOG = re.compile(r"Failed to reconnect after 515")
-REFUSED_IN_LOG = re.compile(r"Got (5\d\d)/.* connect failure")
+LOG_ENDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Ending]], ...] = (
+    (re.compile(r"Failed to reconnect after 515 code: .*"), lambda _: RESTART),
+    (
+        re.compile(r"Got (5\d\d)/.* connect failure, assuming automatic reconnect will handle it"),
+        lambda found: Ending(login_refused(int(found[1])).close),
+    ),
+)
+"""Lines of the logger `CLIENT_LOG` for which the library has no event (whatsmeow,
+connectionevents.go). They are matched from end to end: other lines quote message ids and names,
+which strangers choose, and a stranger must not be able to end a session by what they write."""
+
+CLIENT_LOG = "whatsmeow.Client"
 
 
-def in_log(line: str) -> Ending | None:
-    """The library has no event for a login refused with 500 or 503, it just tries again, nor for
-    a restart that WhatsApp asks for, nor for a disk it cannot write to; but it writes a line.
-    Nothing better follows, and whoever waited for it would see the library dial again."""
-    if DISK_IN_LOG.search(line):
-        return FOLDER_UNUSABLE
-    if RESTART_IN_LOG.search(line):
-        return RESTART
-    found = REFUSED_IN_LOG.search(line)
-    return Ending(login_refused(int(found[1])).close) if found else None
+def in_log(logger: str, line: str) -> Ending | None:
+    """A login refused with 500 or 503, after which the library just tries again, and a restart
+    that WhatsApp asked for and that failed. Nothing better follows, and whoever waited for it
+    would see the library dial again."""
+    if logger != CLIENT_LOG:
+        return None
+    for form, ending in LOG_ENDINGS:
+        found = form.fullmatch(line)
+        if found:
+            return ending(found)
+    return None
+
+
+DISK_TROUBLE = re.compile(r"disk is full|readonly database|disk I/O error")
+
+
+def blames_the_disk(line: str) -> bool:
+    """A hint to look at the disk, and no more than that: a stranger can write these words too."""
+    return DISK_TROUBLE.search(line) is not None
 
 
 HTTP_STATUS = re.compile(r"expected handshake response status code 101 but got (\d{3})")
 TIMED_OUT = re.compile(r"timed? ?out|deadline exceeded", re.IGNORECASE)
-FILE_BROKEN = re.compile(r"not a database|malformed|file is encrypted", re.IGNORECASE)
+FILE_BROKEN = re.compile(r"failed to upgrade database: .*(not a database|malformed|is encrypted)")
 FOLDER_BROKEN = re.compile(
-    r"failed to upgrade database|unable to open database|readonly|disk", re.IGNORECASE
+    r"failed to upgrade database: .*|(.*: )?(unable to open database file|database or disk is full"
+    r"|attempt to write a readonly database|disk I/O error)(: [^:]*)?"
 )
 
 
@@ -105,9 +125,9 @@ def failed_dial(error: str) -> Ending:
         close = Close(int(status[1]), Reason.SERVER_ERROR)
     elif "handshake failed" in error and TIMED_OUT.search(error):
         close = Close(408, Reason.CONNECT_TIMEOUT)
-    elif FILE_BROKEN.search(error):
+    elif FILE_BROKEN.match(error):
         close = Close(None, Reason.FILE_CORRUPT)
-    elif FOLDER_BROKEN.search(error):
+    elif FOLDER_BROKEN.fullmatch(error):
         close = Close(None, Reason.FOLDER_UNUSABLE)
     else:
         close = Close(408 if TIMED_OUT.search(error) else None, Reason.UNREACHABLE)

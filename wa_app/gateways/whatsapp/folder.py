@@ -88,6 +88,20 @@ class Folder:
             return False
         return disk.f_bavail * disk.f_frsize >= needed
 
+    def can_be_written(self) -> bool:
+        """Try it, beside the session file: while the library uses that, nobody else in its process
+        may open it, for closing it again would free the library's own locks (SQLite, "How To
+        Corrupt An SQLite Database File", 2.2)."""
+        attempt = self.path / "write-test"
+        try:
+            with attempt.open("wb") as file:
+                file.write(b"x")
+                os.fsync(file.fileno())
+            attempt.unlink()
+        except OSError:
+            return False
+        return os.access(self.session_file, os.W_OK)
+
     def hold(self, patience: float) -> int:
         """Take the lock, sign it, and return its descriptor: whoever keeps that open holds it.
         Raises FolderInUseError after `patience` seconds, OSError when the folder is unusable."""

@@ -69,6 +69,7 @@ class Session:
         self._last_qr_at = 0.0
         self._opened = False
         self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+        self._disk_blamed = threading.Event()
 
     def run(self, client: "Client") -> NoReturn:
         self._client = client
@@ -222,10 +223,12 @@ class Session:
     def on_connect_failure(self, event: Any) -> None:
         self._end(endings.login_refused(endings.CODES.get(event.Reason, 400)))
 
-    def on_log(self, line: str) -> None:
-        ending = endings.in_log(line)
+    def on_log(self, logger: str, line: str) -> None:
+        ending = endings.in_log(logger, line)
         if ending is not None:
             self._end(ending)
+        elif endings.blames_the_disk(line):
+            self._disk_blamed.set()
 
     # ---- time
 
@@ -245,7 +248,16 @@ class Session:
             elif self._settings.keepalive_presence and tick % TICKS_PER_PRESENCE == 0:
                 with suppress(LibraryError):
                     self._client.appear_online()
-            if not self._folder.has_room(ROOM_TO_STAY):
+            if not self._folder_is_usable():
                 self._end(endings.FOLDER_UNUSABLE)
             if tick % TICKS_PER_ALIVE == 0:
                 self._line.tell(Alive())
+
+    def _folder_is_usable(self) -> bool:
+        """Room is looked for at every tick, more only when the library has complained."""
+        if not self._folder.has_room(ROOM_TO_STAY):
+            return False
+        if not self._disk_blamed.is_set():
+            return True
+        self._disk_blamed.clear()
+        return self._folder.can_be_written()

@@ -36,6 +36,9 @@ T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:0"
 """A proxy that cannot be there: nobody can listen on port 0."""
 
+LIBRARY_LOGS = ("whatsmeow", "Whatsmeow")
+"""neonize spells the root of its loggers in two ways (its utils/log.py)."""
+
 
 class Client:
     def __init__(self, session_file: Path, session: Session) -> None:
@@ -47,7 +50,8 @@ class Client:
         self._session = session
         self._client = self._make(session_file)
         library_log.setLevel(logging.WARNING)
-        logging.getLogger("whatsmeow").addHandler(_LogListener(session.on_log))
+        for root in LIBRARY_LOGS:
+            logging.getLogger(root).addHandler(_LogListener(session.on_log))
 
     def _make(self, session_file: Path) -> Any:
         client = NewClient(
@@ -171,12 +175,12 @@ def _translating(call: Callable[[], T]) -> T:
 class _LogListener(logging.Handler):
     """Keeps nothing of the library's log: it may hold what nobody should read."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
         super().__init__()
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record.getMessage())
+        self._tell(record.name, record.getMessage())
 
 
 def _jid(text: str) -> Any:
