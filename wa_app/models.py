@@ -146,6 +146,7 @@ class Connection(db.Model):
     reopen_version: Mapped[int] = mapped_column(default=0)
     wipe_version: Mapped[int] = mapped_column(default=0)
     unlink_version: Mapped[int] = mapped_column(default=0)
+    number_version: Mapped[int] = mapped_column(default=0)
     pair_phone: Mapped[str | None] = mapped_column(String(20))
     deleted_at: Mapped[datetime | None]
 
@@ -163,6 +164,7 @@ class Connection(db.Model):
     next_attempt_at: Mapped[datetime | None]
     has_credentials: Mapped[bool] = mapped_column(default=False)
     phone: Mapped[str | None] = mapped_column(String(20))
+    linked_phone: Mapped[str | None] = mapped_column(String(20))
     push_name: Mapped[str | None] = mapped_column(String(100))
     qr_payload: Mapped[str | None] = mapped_column(Text)
     qr_expires_at: Mapped[datetime | None]
@@ -216,12 +218,15 @@ class ConnectionEvent(db.Model):
 
 
 class Chat(db.Model):
-    """The conversation of a connection with one contact or group, named by its JID."""
+    """The conversation of one number with one contact or group, named by its JID."""
 
-    __table_args__ = (UniqueConstraint("connection_id", "jid"),)
+    __table_args__ = (UniqueConstraint("connection_id", "phone", "jid", name="uq_chat_of_number"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    phone: Mapped[str] = mapped_column(String(20), default="")
+    """Our own number that it belongs to, which is not always the one that is linked today. Empty
+    until the connection has been linked for the first time."""
     jid: Mapped[str] = mapped_column(String(100))
     name: Mapped[str] = mapped_column(String(200), default="")
     is_group: Mapped[bool] = mapped_column(default=False)

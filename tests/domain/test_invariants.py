@@ -54,6 +54,7 @@ CLOSES = (
     Close(408, Reason.PAIRING_TIMEOUT),
 )
 TRANSIENT = [close for close in CLOSES if classify(close) is CloseClass.TRANSIENT]
+NUMBERS = ("+34600111222", "+34600111222", "+34600333444")
 SECONDS = (0.1, 1, 2.2, 5, 17, 31, 61, 170, 1000, 8000)
 
 
@@ -80,6 +81,9 @@ class World:
     monitor_turn: bool = False
     up_since: datetime | None = None
     down_since: datetime = START
+    number: str | None = None  # the one this connection belongs to
+    scanned: str | None = None  # the one whose login is in the session file
+    refused: bool = False  # another number was linked, and nobody has chosen yet
 
     @property
     def effective(self) -> Wanted:
@@ -144,6 +148,7 @@ class World:
     def check_dial(self) -> None:
         assert self.effective.enabled, "a dial nobody wants"
         assert not self.is_blocked(), f"dialled under {self.blocked_by}"
+        assert not self.refused, "dialled with another number's login"
         if self.free_dials:
             self.free_dials -= 1
         elif self.monitor_turn:
@@ -178,13 +183,23 @@ class World:
             not self.observed.has_credentials or wipe_pending(self.wanted, self.observed)
         ):
             return
+        if kind in ("accept_number", "unlink_number"):
+            if self.observed.hold is not Hold.OTHER_NUMBER:
+                return
+            assert self.refused
+            self.number = self.scanned if kind == "accept_number" else self.number
         self.wanted = request(self.wanted, kind)
         self.blocked_by = None
         if self.current is None or kind != "connect":
             self.pay()
+        # To unlink the other number takes a dial of its own.
+        self.free_dials += self.refused
+        self.refused = False
 
     def news(self, news: News, socket_id: int) -> None:
+        self.note_number(news, socket_id)
         after = after_news(
+            self.effective,
             self.observed,
             news,
             socket_id=socket_id,
@@ -199,13 +214,22 @@ class World:
         if socket_id != self.current:
             return
         self.alive_at = self.now
-        if isinstance(news, Opened) and self.up_since is None:
+        if isinstance(news, Opened) and self.up_since is None and not self.refused:
             self.up_since = self.now
         if isinstance(news, Closed):
             self.end_socket()
             if classify(news.close) in BLOCKING:
                 self.blocked_by, self.blocked_library = news.close, self.library
                 self.free_dials = 0
+
+    def note_number(self, news: News, socket_id: int) -> None:
+        if socket_id != self.current or not isinstance(news, Paired | Opened):
+            return
+        self.scanned = news.phone
+        if wipe_pending(self.wanted, self.observed):
+            return  # it is only up to be unlinked
+        self.number = self.number or news.phone
+        self.refused = news.phone != self.number
 
     def tick(self) -> None:
         verdict = monitor_verdict(
@@ -293,7 +317,9 @@ class World:
         if self.observed.hold is not None:
             assert self.observed.status is Status.DISCONNECTED
             assert not self.sockets, "a socket under a hold"
-        if self.observed.hold in {Hold.CONFLICT, Hold.LOGGED_OUT}:
+        if self.observed.status is Status.CONNECTED:
+            assert self.observed.phone == self.observed.linked_phone == self.number
+        if self.observed.hold in {Hold.CONFLICT, Hold.LOGGED_OUT, Hold.OTHER_NUMBER}:
             assert self.observed.next_attempt_at is None
 
 
@@ -301,9 +327,14 @@ def _step(world: World, action: str, pick: int) -> None:
     current = world.current
     old = world.ended[pick % len(world.ended)] if world.ended else 10_000
     qr = Qr("qr", world.now + timedelta(seconds=20), 1, 6)
-    opened = Opened("+34600111222", "Ana")
+    # A login in the session file keeps its number; only a pairing brings another.
+    pick_number = NUMBERS[pick % len(NUMBERS)]
+    known = world.scanned if world.observed.has_credentials else None
+    opened = Opened(known or pick_number, "Ana")
     match action:
         case "connect" | "connect_fresh" | "reconnect" | "disconnect" | "force_cleanup" | "logout":
+            world.ask(action)
+        case "accept_number" | "unlink_number":
             world.ask(action)
         case "deactivate" | "activate":
             world.user_active = action == "activate"
@@ -320,7 +351,7 @@ def _step(world: World, action: str, pick: int) -> None:
         case "read":
             world.read()
         case "late news":
-            late = (qr, opened, Paired("+34600111222"), Closed(CLOSES[pick % len(CLOSES)]))
+            late = (qr, opened, Paired(pick_number), Closed(CLOSES[pick % len(CLOSES)]))
             world.news(late[pick % len(late)], old)
         case "closed" if current is not None:
             world.news(Closed(CLOSES[pick % len(CLOSES)]), current)
@@ -329,15 +360,17 @@ def _step(world: World, action: str, pick: int) -> None:
         case "opened" if current is not None:
             world.news(opened, current)
         case "pairing" if current is not None:
-            shown = (qr, PairingCode("ABCD-EFGH"), Paired("+34600111222"))
-            world.news(shown[pick % len(shown)], current)
+            shown = (qr, PairingCode("ABCD-EFGH"), Paired(pick_number))
+            news = shown[pick % len(shown)]
+            if not (isinstance(news, Paired) and world.observed.has_credentials):
+                world.news(news, current)
     world.look()
     world.check()
 
 
 ACTIONS = (
     *("connect", "connect_fresh", "reconnect", "disconnect", "force_cleanup", "logout"),
-    *("connect", "reconnect"),
+    *("connect", "reconnect", "accept_number", "unlink_number"),
     *("deactivate", "activate", "activate"),
     *("advance",) * 5,
     *("tick",) * 2,

@@ -15,6 +15,7 @@ from wa_app.domain.wire import Incoming
 from wa_app.gateways.whatsapp.incoming import KINDS, SILENT, TEXTS, kind_and_text, translate
 from wa_app.gateways.whatsapp.preload import stand_in_for_neonize
 
+OWN = "+34600000001"
 LUIS, LUIS_HIDDEN = "34600000002@s.whatsapp.net", "200000000000002@lid"
 ANA = "34600000001@s.whatsapp.net"
 GROUP = "120363000000000001@g.us"
@@ -64,7 +65,7 @@ def nobody_knows(_: Any) -> None:
 
 
 def test_a_text_becomes_a_message(event: Any) -> None:
-    assert translate(event(LUIS, LUIS), nobody_knows) == Incoming(
+    assert translate(event(LUIS, LUIS), nobody_knows, OWN) == Incoming(
         wa_id="3EB0",
         chat=LUIS,
         sender=LUIS,
@@ -75,6 +76,7 @@ def test_a_text_becomes_a_message(event: Any) -> None:
         is_group=False,
         from_me=False,
         spool_offset=0,
+        own_phone=OWN,
     )
 
 
@@ -85,36 +87,36 @@ def people(message: Incoming | None) -> tuple[str, str]:
 
 def test_a_hidden_number_gives_way_to_the_phone_number(event: Any) -> None:
     hidden = event(LUIS_HIDDEN, LUIS_HIDDEN, alt=LUIS)
-    assert people(translate(hidden, nobody_knows)) == (LUIS, LUIS)
+    assert people(translate(hidden, nobody_knows, OWN)) == (LUIS, LUIS)
 
 
 def test_the_library_is_asked_for_a_phone_number_that_did_not_come_along(event: Any) -> None:
     hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
-    assert people(translate(hidden, lambda _: LUIS)) == (LUIS, LUIS)
+    assert people(translate(hidden, lambda _: LUIS, OWN)) == (LUIS, LUIS)
 
 
 def test_a_number_that_nobody_knows_stays_hidden(event: Any) -> None:
     hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
-    assert people(translate(hidden, nobody_knows)) == (LUIS_HIDDEN, LUIS_HIDDEN)
+    assert people(translate(hidden, nobody_knows, OWN)) == (LUIS_HIDDEN, LUIS_HIDDEN)
 
 
 def test_what_the_owner_writes_belongs_to_the_chat_of_the_other(event: Any) -> None:
     own = event(LUIS_HIDDEN, ANA, to_alt=LUIS, from_me=True)
-    assert people(translate(own, nobody_knows)) == (LUIS, ANA)
+    assert people(translate(own, nobody_knows, OWN)) == (LUIS, ANA)
 
 
 def test_a_group_is_the_chat_of_all_in_it(event: Any) -> None:
     spoken = event(GROUP, LUIS_HIDDEN, alt=LUIS, is_group=True)
-    assert people(translate(spoken, nobody_knows)) == (GROUP, LUIS)
+    assert people(translate(spoken, nobody_knows, OWN)) == (GROUP, LUIS)
 
 
 def test_somebodys_broadcast_list_is_a_message_from_them(event: Any) -> None:
-    assert people(translate(event("1234@broadcast", LUIS), nobody_knows)) == (LUIS, LUIS)
+    assert people(translate(event("1234@broadcast", LUIS), nobody_knows, OWN)) == (LUIS, LUIS)
 
 
 @pytest.mark.parametrize("chat", ["status@broadcast", "120363000000000002@newsletter"])
 def test_status_updates_and_channels_are_dropped(event: Any, chat: str) -> None:
-    assert translate(event(chat, LUIS), nobody_knows) is None
+    assert translate(event(chat, LUIS), nobody_knows, OWN) is None
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,9 @@ class Number:
     def logout(self) -> Document:
         return self.ask("POST", "/api/whatsapp/logout")
 
+    def choose_number(self, *, keep: bool) -> Document:
+        return self.ask("POST", "/api/whatsapp/number", {"keep": keep})
+
     def force_cleanup(self) -> Document:
         return self.ask("POST", "/api/whatsapp/force-cleanup")
 

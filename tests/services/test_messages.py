@@ -247,7 +247,9 @@ def test_no_message_is_dropped_or_acknowledged_while_the_database_is_away(
 def test_a_paused_answer_of_the_bot_holds_up_nobodys_message(world: World) -> None:
     world.link()
     with world.app.app_context():
-        chat = inbox.chat_of(world.connection_id, "34600111222@s.whatsapp.net")
+        chat = inbox.chat_of(
+            world.connection_id, world.connection.linked_phone or "", "34600111222@s.whatsapp.net"
+        )
         bots = Message(
             connection_id=world.connection_id,
             chat_id=chat.id,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.web.conftest import Person, observe, row_of
-from wa_app.domain.states import Channel, Status
+from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import (
     Audit,
@@ -299,3 +299,45 @@ def test_the_bot_card_saves_both(ana: Person, connection: Connection) -> None:
     assert (row["bot_enabled"], row["bot_fallback_text"]) == (True, "We are closed.")
     ana.post(f"/connections/{connection.id}/bot", data={"fallback_text": "We are closed."})
     assert row_of(connection)["bot_enabled"] is False
+
+
+# ---- another number was linked
+
+
+def test_there_is_no_number_to_choose_unless_another_was_linked(
+    ana: Person, connection: Connection
+) -> None:
+    answer = ana.post("/api/whatsapp/number", json={"keep": True})
+    assert (answer.status_code, answer.json["error"]) == (409, "no_other_number")
+    assert ana.post("/api/whatsapp/number", json={}).status_code == 400
+    assert ana.post("/api/whatsapp/number", json={"keep": "yes"}).status_code == 400
+
+
+@pytest.mark.parametrize(("keep", "mark"), [(True, "number_version"), (False, "unlink_version")])
+def test_a_program_chooses_the_number(
+    ana: Person, connection: Connection, keep: bool, mark: str
+) -> None:
+    observe(connection, hold=Hold.OTHER_NUMBER, phone="+34600333444", linked_phone="+34600111222")
+    answer = ana.post("/api/whatsapp/number", json={"keep": keep})
+    assert (answer.status_code, answer.json["linkedPhone"]) == (200, "+34600111222")
+    assert getattr(connection, mark) == connection.wanted_version > 0
+
+
+@pytest.mark.parametrize("button", ["accept-number", "unlink-number"])
+def test_nobody_chooses_the_number_of_somebody_else(
+    carla: Person, connection: Connection, button: str
+) -> None:
+    """Not even an administrator."""
+    observe(connection, hold=Hold.OTHER_NUMBER)
+    assert carla.post(f"/connections/{connection.id}/{button}").status_code == 404
+    assert connection.wanted_version == 0
+
+
+def test_the_card_names_both_numbers(ana: Person, connection: Connection, owner: Owner) -> None:
+    observe(connection, hold=Hold.OTHER_NUMBER, phone="+34600333444", linked_phone="+34600111222")
+    card = ana.get(f"/live/{connection.id}/card").text
+    assert "+34 600 333 444" in card
+    assert "+34 600 111 222" in card
+    dialog = ana.get(f"/live/{connection.id}/pairing").text
+    assert "accept-number" in dialog
+    assert "new-code" not in dialog

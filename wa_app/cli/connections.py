@@ -88,6 +88,16 @@ _request_command(
     "Close and open the connection of EMAIL again.",
 )
 _request_command(
+    "accept-number",
+    lambda connection: connections.choose_number(COMMAND_LINE, connection, keep=True),
+    "Another number was linked for EMAIL: it is the new number of this shop.",
+)
+_request_command(
+    "unlink-number",
+    lambda connection: connections.choose_number(COMMAND_LINE, connection, keep=False),
+    "Another number was linked for EMAIL: unlink it, and show a new QR.",
+)
+_request_command(
     "disconnect",
     lambda connection: connections.disconnect(COMMAND_LINE, connection),
     "Disconnect the number of EMAIL; it stays linked.",

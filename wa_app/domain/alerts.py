@@ -23,6 +23,7 @@ class AlertKind(StrEnum):
     BANNED = "banned"
     CREDENTIALS_CORRUPT = "credentials_corrupt"
     CLIENT_OUTDATED = "client_outdated"
+    OTHER_NUMBER = "other_number"
     RETRIES_EXHAUSTED = "retries_exhausted"
     ATTEMPTS = "attempts"  # more than ALERT_AFTER_ATTEMPTS, and still trying
     OUTAGE = "outage"  # of the whole server
@@ -37,6 +38,7 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
     Hold.BANNED: AlertKind.BANNED,
     Hold.CREDENTIALS_CORRUPT: AlertKind.CREDENTIALS_CORRUPT,
     Hold.CLIENT_OUTDATED: AlertKind.CLIENT_OUTDATED,
+    Hold.OTHER_NUMBER: AlertKind.OTHER_NUMBER,
     Hold.RETRIES_EXHAUSTED: AlertKind.RETRIES_EXHAUSTED,
     Hold.PAIRING_EXPIRED: None,  # nobody lost anything
 }

@@ -47,10 +47,20 @@ def put_on_hold(down: Observed, hold: Hold, cause: Reason, now: datetime) -> Obs
     return replace(held, hold=hold, hold_cause=cause, hold_until=None, next_attempt_at=None)
 
 
+def hold_other_number(observed: Observed, phone: str, now: datetime) -> Observed:
+    """Another number was linked: its login is kept, unused, until a person has chosen."""
+    down = go_down(observed, Close(None, Reason.OTHER_NUMBER, has_credentials=True), now)
+    held = put_on_hold(down, Hold.OTHER_NUMBER, Reason.OTHER_NUMBER, now)
+    return replace(held, phone=phone, pairing_started_at=None)
+
+
 def forget_trouble(observed: Observed, wanted: Wanted) -> Observed:
-    """A person asked: hold, counters and timers of what was before mean nothing any more."""
+    """A person asked: hold, counters and timers of what was before mean nothing any more. If they
+    asked for it, the number that was linked last is the connection's own from now on."""
+    accepted = wanted.number_version > observed.observed_version
     return replace(
         without_hold(observed),
+        linked_phone=observed.phone if accepted else observed.linked_phone,
         attempt=0,
         monitor_attempt=0,
         lifts=0,

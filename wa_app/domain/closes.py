@@ -28,6 +28,7 @@ class Reason(StrEnum):
     FILE_CORRUPT = "file_corrupt"
     CLEANUP_FAILED = "cleanup_failed"  # the session folder could be neither removed nor renamed
     PAIRING_TIMEOUT = "pairing_timeout"
+    OTHER_NUMBER = "other_number"  # ours to tell: not the number that this connection belongs to
     REQUESTED = "requested"  # a person asked for it
     USER_INACTIVE = "user_inactive"
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from wa_app.domain.closes import Reason
+from wa_app.domain.phone import same_number
 from wa_app.domain.states import Hold, Status
 
 
@@ -23,6 +24,7 @@ class Wanted:
     reopen_version: int = 0
     wipe_version: int = 0
     unlink_version: int = 0
+    number_version: int = 0
     pair_phone: str | None = None
 
 
@@ -38,6 +40,8 @@ REQUESTS: Mapping[str, Request] = {
     "connect": Request(True),
     "connect_fresh": Request(True, ("wipe_version", "unlink_version")),
     "reconnect": Request(True, ("reopen_version",)),
+    "accept_number": Request(True, ("number_version",)),
+    "unlink_number": Request(True, ("wipe_version", "unlink_version")),
     "disconnect": Request(False),
     "logout": Request(False, ("wipe_version", "unlink_version")),
     "force_cleanup": Request(False, ("wipe_version",)),
@@ -56,7 +60,9 @@ def request(wanted: Wanted, kind: str, *extra_marks: str) -> Wanted:
 
 @dataclass(frozen=True)
 class Observed:
-    """What the owner sees. All times UTC; `None` where there is nothing to say."""
+    """What the owner sees. All times UTC; `None` where there is nothing to say. `phone` is the
+    number of the login that is in the session file, `linked_phone` the number that the connection
+    belongs to: the first that was linked, until a person says that it is another."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None
@@ -71,6 +77,7 @@ class Observed:
     next_attempt_at: datetime | None = None
     has_credentials: bool = False
     phone: str | None = None
+    linked_phone: str | None = None
     push_name: str | None = None
     qr_payload: str | None = None
     qr_expires_at: datetime | None = None
@@ -89,3 +96,10 @@ class Observed:
 
 def wipe_pending(wanted: Wanted, observed: Observed) -> bool:
     return wanted.wipe_version > observed.wiped_version
+
+
+def is_other_number(wanted: Wanted, observed: Observed, phone: str) -> bool:
+    """Whether a login of `phone` is not the one this connection waits for. One connection is one
+    number: what was written for the first must never leave through another."""
+    expected = observed.linked_phone or wanted.pair_phone
+    return expected is not None and not same_number(expected, phone)

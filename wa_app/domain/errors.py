@@ -39,6 +39,12 @@ class PairFirst(Refused):
     error = "pair_first"
 
 
+class NoOtherNumber(Refused):
+    """No other number was linked, so there is none to choose."""
+
+    error = "no_other_number"
+
+
 class ConnectionLimit(Refused):
     """The user has as many connections as allowed."""
 

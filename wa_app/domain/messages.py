@@ -59,6 +59,7 @@ class FailCause(StrEnum):
     PERHAPS_SENT = "perhaps_sent"
     TOO_LATE = "too_late"
     REFUSED = "refused"
+    OTHER_NUMBER = "other_number"  # written for a number that this connection no longer has
 
 
 # ---- sending

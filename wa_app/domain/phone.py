@@ -36,3 +36,23 @@ def phone_of(jid: str) -> str | None:
     """`34600111222@s.whatsapp.net` → `+34600111222`; None for a JID without a number."""
     user, _, server = jid.partition("@")
     return f"+{user}" if server == USER_SERVER else None
+
+
+_TWO_SPELLINGS = (
+    (re.compile(r"\+55(\d\d)9(\d{8})"), r"+55\1\2"),  # Brazil: mobiles with or without the 9
+    (re.compile(r"\+521(\d{10})"), r"+52\1"),  # Mexico: mobiles with or without the 1
+    (re.compile(r"\+549(\d{10})"), r"+54\1"),  # Argentina: mobiles with or without the 9
+)
+"""Countries whose mobile numbers people dial in one way and WhatsApp names in another."""
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two E.164 numbers are one number, in whichever of its spellings."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(number: str) -> str:
+    for spelling, plain in _TWO_SPELLINGS:
+        if spelling.fullmatch(number):
+            return spelling.sub(plain, number)
+    return number

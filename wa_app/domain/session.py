@@ -11,6 +11,7 @@ from wa_app.domain.changes import (
     forget_trouble,
     give_up,
     go_down,
+    hold_other_number,
     in_status,
     put_on_hold,
     show_pairing,
@@ -19,7 +20,7 @@ from wa_app.domain.changes import (
     without_pairing,
 )
 from wa_app.domain.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.connection import Observed, Wanted, wipe_pending
+from wa_app.domain.connection import Observed, Wanted, is_other_number, wipe_pending
 from wa_app.domain.policy import Policy
 from wa_app.domain.states import Hold, Status
 from wa_app.domain.wire import Closed, News, Opened, Paired, PairingCode, Qr
@@ -72,8 +73,7 @@ def next_step(
 ) -> Step | None:
     """What brings observed closer to wanted; None when they agree for now."""
     if wipe_pending(wanted, observed):
-        unlink = wanted.unlink_version > observed.wiped_version
-        return Wipe(wanted.wipe_version, unlink and observed.status is Status.CONNECTED)
+        return _wipe(wanted, observed, socket_open, now, policy)
     if not wanted.enabled:
         return _rest(wanted, observed, socket_open, now)
     if socket_open:
@@ -82,6 +82,25 @@ def next_step(
     if overdue is not None:  # its socket was lost without a word: the same rule, nothing to kill
         return Settle(after_close(observed, overdue, now=now, jitter=jitter, policy=policy))
     return _dial_if_due(wanted, observed, now, library)
+
+
+def _wipe(
+    wanted: Wanted, observed: Observed, socket_open: bool, now: datetime, policy: Policy
+) -> Step | None:
+    """Wipe; but a number that must not be used is unlinked first, with one dial for that alone.
+    If that fails it is wiped all the same."""
+    unlink = wanted.unlink_version > observed.wiped_version
+    is_other = observed.hold is Hold.OTHER_NUMBER
+    if unlink and wanted.enabled:
+        if is_other and not socket_open and observed.has_credentials:
+            return DialNow(start_dial(without_hold(observed), wanted, now))
+        dialled_for_it = observed.socket_version >= wanted.unlink_version
+        opening = socket_open and observed.status is Status.CONNECTING
+        if dialled_for_it and opening and _overdue(observed, now, policy) is None:
+            return None
+    # Held with a socket: it was opened to be unlinked, and is up.
+    is_up = observed.status is Status.CONNECTED or (is_other and socket_open)
+    return Wipe(wanted.wipe_version, unlink and is_up)
 
 
 def _rest(wanted: Wanted, observed: Observed, socket_open: bool, now: datetime) -> Step | None:
@@ -104,6 +123,8 @@ def _watch(
     wanted: Wanted, observed: Observed, now: datetime, jitter: float, policy: Policy
 ) -> Step | None:
     """While a socket is open or opening: reopen it if asked, and mind its time limits."""
+    if observed.hold is not None:  # what it told us is why there must be none
+        return CloseSocket(observed)
     if wanted.reopen_version > observed.socket_version:
         # The version stays open: with the socket gone, the next look forgets the trouble and dials.
         return CloseSocket(go_down(observed, Close(None, Reason.REQUESTED), now))
@@ -164,6 +185,7 @@ def is_stable(observed: Observed, now: datetime, policy: Policy) -> bool:
 
 
 def after_news(
+    wanted: Wanted,
     observed: Observed,
     news: News,
     *,
@@ -184,6 +206,8 @@ def after_news(
             return replace(pairing, qr_payload=payload, qr_expires_at=expires_at, qr_number=number)
         case PairingCode(code):
             return replace(show_pairing(observed, now), pairing_code=code)
+        case Paired(phone) | Opened(phone) if is_other_number(wanted, observed, phone):
+            return hold_other_number(observed, phone, now)
         case Paired(phone):
             opening = in_status(without_pairing(observed), Status.CONNECTING, now)
             return replace(
@@ -192,6 +216,7 @@ def after_news(
                 pairing_started_at=None,
                 has_credentials=True,
                 phone=phone,
+                linked_phone=_linked_phone(wanted, observed, phone),
             )
         case Opened(phone, push_name):
             up = in_status(without_pairing(observed), Status.CONNECTED, now)
@@ -203,6 +228,7 @@ def after_news(
                 has_credentials=True,
                 connected_at=observed.connected_at if was_up else now,
                 phone=phone,
+                linked_phone=_linked_phone(wanted, observed, phone),
                 push_name=push_name,
             )
         case Closed(close):
@@ -210,6 +236,11 @@ def after_news(
                 observed, close, now=now, jitter=jitter, policy=policy, library=library
             )
     return observed
+
+
+def _linked_phone(wanted: Wanted, observed: Observed, phone: str) -> str | None:
+    """The first number stays. One that is up only to be unlinked is nobody's choice."""
+    return observed.linked_phone or (None if wipe_pending(wanted, observed) else phone)
 
 
 def after_close(
@@ -264,9 +295,11 @@ def _retry(
 
 
 def after_wipe(observed: Observed, version: int, now: datetime, *, folder_gone: bool) -> Observed:
-    """All observed fields but the versions at their first values, whatever failed."""
+    """All observed fields but the versions and the number at their first values, whatever
+    failed."""
     clean = Observed(
         status_since=now,
+        linked_phone=observed.linked_phone,
         observed_version=observed.observed_version,
         socket_version=observed.socket_version,
         wiped_version=version,

@@ -28,6 +28,7 @@ class Hold(StrEnum):
     CLIENT_OUTDATED = "CLIENT_OUTDATED"
     BANNED = "BANNED"
     PAIRING_EXPIRED = "PAIRING_EXPIRED"
+    OTHER_NUMBER = "OTHER_NUMBER"  # another number was linked than the one it belongs to
     RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
 
 
@@ -39,3 +40,4 @@ class Action(StrEnum):
     PAIR = "PAIR"
     WAIT = "WAIT"
     UPGRADE = "UPGRADE"
+    CHOOSE_NUMBER = "CHOOSE_NUMBER"

@@ -97,7 +97,8 @@ class Closed:
 class Incoming:
     """A message that arrived. `kind` is `text` or what it is instead (`image`, `audio`, …), then
     `text` is its caption or empty. `at` is WhatsApp's time, UTC. `spool_offset` is where its
-    record ends in the spool. `from_me`: written on the phone itself or another linked device."""
+    record ends in the spool. `from_me`: written on the phone itself or another linked device.
+    `own_phone` is the number it arrived at, E.164 with a plus; None: the one that is linked."""
 
     wa_id: str
     chat: str
@@ -109,6 +110,7 @@ class Incoming:
     is_group: bool
     from_me: bool
     spool_offset: int
+    own_phone: str | None = None
 
 
 class ReceiptKind(StrEnum):

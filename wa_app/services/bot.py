@@ -40,6 +40,8 @@ def consider(
     connection = db.session.get_one(Connection, message.connection_id)
     chat = db.session.get_one(Chat, message.chat_id)
     verdict = bot_verdict(connection.bot, _question(message, chat), now, policy)
+    if chat.phone != connection.linked_phone:
+        verdict = Verdict.IGNORE  # it arrived at a number that is not this connection's own
     message.bot_pending = False
     answer = None
     match verdict:

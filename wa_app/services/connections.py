@@ -16,13 +16,14 @@ from wa_app.domain.connection import REQUESTS
 from wa_app.domain.errors import (
     ConnectionLimit,
     ConnectionNotFound,
+    NoOtherNumber,
     PairFirst,
     TooOften,
     UserNotFound,
     WrongInput,
 )
 from wa_app.domain.messages import MAX_TEXT
-from wa_app.domain.states import Channel, Status
+from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db, limiter
 from wa_app.models import Connection, ConnectionEvent, Operation, OperationStep, Owner, Token, User
 from wa_app.services import administrators, audit
@@ -125,6 +126,16 @@ def reconnect(actor: Actor, connection: Connection) -> None:
         raise PairFirst
     _limit_dials(connection)
     _ask(actor, connection, "reconnect")
+
+
+def choose_number(actor: Actor, connection: Connection, *, keep: bool) -> None:
+    """Another number was linked than the one this connection belongs to. `keep`: it is the new
+    number of this shop; else it is unlinked, and a new code follows. Raises `NoOtherNumber`, and
+    `TooOften`."""
+    if connection.hold is not Hold.OTHER_NUMBER:
+        raise NoOtherNumber
+    _limit_dials(connection)
+    _ask(actor, connection, "accept_number" if keep else "unlink_number")
 
 
 def disconnect(actor: Actor, connection: Connection) -> None:
@@ -233,7 +244,7 @@ def _write(
 def label(connection: Connection) -> str:
     """The connection in words: whose it is, and which number."""
     user: User | None = connection.user  # an orphan has none
-    what = connection.phone or str(connection.channel)
+    what = connection.linked_phone or connection.phone or str(connection.channel)
     return f"{user.email} ({what})" if user else f"nobody ({what}) {connection.id}"
 
 

@@ -10,6 +10,7 @@ from wa_app.domain.policy import Policy
 from wa_app.domain.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent
+from wa_app.services import inbox, outbox
 
 log = structlog.get_logger()
 
@@ -17,6 +18,9 @@ log = structlog.get_logger()
 def change(connection: Connection, observed: Observed, now: datetime, policy: Policy) -> None:
     """Write the observed half, in the transaction under way, with its event if it tells one."""
     before, connection.observed = connection.observed, observed
+    if observed.linked_phone is not None and observed.linked_phone != before.linked_phone:
+        inbox.number_known(connection.id, observed.linked_phone)
+        outbox.number_changed(connection.id, observed.linked_phone)
     if _story(before) == _story(observed):
         return
     event = ConnectionEvent(

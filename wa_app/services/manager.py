@@ -265,6 +265,7 @@ class Manager:
             return
         gateway = self._gateway(connection)
         observed = after_news(
+            connection.wanted,
             connection.observed,
             news,
             socket_id=socket_id,

@@ -29,6 +29,9 @@ from wa_app.services import inbox
 KEY_KEPT = timedelta(hours=24)
 UNSETTLED = (MessageState.PENDING, MessageState.SENDING)
 
+_OF_THIS_NUMBER = Chat.phone.in_((Connection.linked_phone, ""))
+"""What was written for one number never leaves through another that is linked later."""
+
 
 def accept(
     connection: Connection, to: str, text: str, *, idempotency_key: str | None = None
@@ -42,12 +45,12 @@ def accept(
         raise WrongInput("text", "too_long")
     try:
         earlier = _same_key(connection.id, idempotency_key)
-        return earlier or _accept(connection.id, jid, text, Author.PERSON, idempotency_key)
+        return earlier or _accept(connection, jid, text, Author.PERSON, idempotency_key)
     except IntegrityError:
         # Another request made the chat, or took the key, between our look and our write.
         db.session.rollback()
         earlier = _same_key(connection.id, idempotency_key)
-        return earlier or _accept(connection.id, jid, text, Author.PERSON, idempotency_key)
+        return earlier or _accept(connection, jid, text, Author.PERSON, idempotency_key)
 
 
 def find(connection: Connection, message_id: int) -> Message | None:
@@ -58,10 +61,12 @@ def find(connection: Connection, message_id: int) -> Message | None:
     return found if found.direction is Direction.OUT else None
 
 
-def _accept(connection_id: str, jid: str, text: str, author: Author, key: str | None) -> Message:
-    chat = inbox.chat_of(connection_id, jid)
+def _accept(
+    connection: Connection, jid: str, text: str, author: Author, key: str | None
+) -> Message:
+    chat = inbox.chat_of(connection.id, connection.linked_phone or "", jid)
     message = Message(
-        connection_id=connection_id,
+        connection_id=connection.id,
         chat_id=chat.id,
         direction=Direction.OUT,
         author=author,
@@ -97,7 +102,8 @@ def ready(now: datetime) -> Sequence[str]:
     due = (
         select(Message.connection_id)
         .join(Connection)
-        .where(Connection.status == Status.CONNECTED, *_due(now))
+        .join(Chat)
+        .where(Connection.status == Status.CONNECTED, _OF_THIS_NUMBER, *_due(now))
         .distinct()
     )
     return db.session.scalars(due).all()
@@ -151,9 +157,11 @@ def _next(connection_id: str, now: datetime) -> Select[int]:
     return (
         select(Message.id)
         .join(Connection)
+        .join(Chat)
         .where(
             Message.connection_id == connection_id,
             Connection.status == Status.CONNECTED,
+            _OF_THIS_NUMBER,
             *_due(now),
             ~earlier_in_chat,
             ~on_its_way,
@@ -229,6 +237,18 @@ def drop_late_answers(now: datetime, policy: MessagePolicy) -> None:
     )
     db.session.execute(late)
     db.session.commit()
+
+
+def number_changed(connection_id: str, phone: str) -> None:
+    """The connection has `phone` from now on: what waits for another number would wait for ever.
+    In the transaction under way."""
+    others = select(Chat.id).where(Chat.connection_id == connection_id, Chat.phone != phone)
+    left = (
+        update(Message)
+        .where(Message.chat_id.in_(others), Message.state == MessageState.PENDING)
+        .values(state=MessageState.FAILED, cause=FailCause.OTHER_NUMBER)
+    )
+    db.session.execute(left)
 
 
 def receipt(connection_id: str, news: Receipt) -> None:

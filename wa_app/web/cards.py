@@ -39,14 +39,23 @@ QR_SECONDS = {1: 60}
 class Button:
     endpoint: str
     word: str
+    kind: str = "primary"
+
+    @property
+    def testid(self) -> str:
+        return self.endpoint.partition(".")[2]
 
 
-MAIN_BUTTONS: Mapping[Action, Button | None] = {
-    Action.NONE: None,
-    Action.RECONNECT: Button("home.reconnect", _("Reconnect")),
-    Action.PAIR: Button("home.connect", _("Connect")),
-    Action.WAIT: None,
-    Action.UPGRADE: None,
+BUTTONS: Mapping[Action, tuple[Button, ...]] = {
+    Action.NONE: (),
+    Action.RECONNECT: (Button("home.reconnect", _("Reconnect")),),
+    Action.PAIR: (Button("home.connect", _("Connect")),),
+    Action.WAIT: (),
+    Action.UPGRADE: (),
+    Action.CHOOSE_NUMBER: (
+        Button("home.accept_number", _("It is the new number of this shop")),
+        Button("home.unlink_number", _("Unlink it"), kind="quiet"),
+    ),
 }
 
 STOP_BUTTONS: Mapping[Status, str | None] = {
@@ -84,7 +93,7 @@ class Card:
     explanation: Explanation
     status: Status
     alive: bool
-    button: Button | None
+    buttons: tuple[Button, ...]
     stop: str | None
     countdown: datetime | None
     every: int
@@ -96,6 +105,13 @@ class Card:
         """What its tab says: its own name, if it has one."""
         named = self.connection.name if self.connection else ""
         return named or str(TABS[self.channel])
+
+    @property
+    def own_number(self) -> str | None:
+        """The number it belongs to, where another one is linked."""
+        seen = self.connection
+        held = seen is not None and seen.hold is Hold.OTHER_NUMBER
+        return (seen.linked_phone or seen.pair_phone) if seen and held else None
 
     @property
     def is_quiet(self) -> bool:
@@ -144,7 +160,7 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
         explanation=explanation,
         status=status,
         alive=alive,
-        button=None if status is Status.QR_PENDING else MAIN_BUTTONS[explanation.action],
+        buttons=() if status is Status.QR_PENDING else BUTTONS[explanation.action],
         stop=STOP_BUTTONS[status],
         countdown=_countdown(connection, now) if alive else None,
         every=FAST if connection is not None and _moves(connection, status) else SLOW,
@@ -202,6 +218,12 @@ class Pairing:
         """Names the code on show, so that the browser fetches the next one; tells nothing of it."""
         shown = self.connection.qr_payload
         return hashlib.sha256(shown.encode()).hexdigest()[:8] if shown else None
+
+    @property
+    def buttons(self) -> tuple[Button, ...]:
+        """Where a new code is not what helps."""
+        asked = self.explanation.action
+        return BUTTONS[asked] if asked is Action.CHOOSE_NUMBER else ()
 
     @property
     def number(self) -> int:

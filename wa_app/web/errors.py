@@ -81,6 +81,7 @@ ERRORS: Mapping[str, Words] = {
     "no_picture": Words(404, _("There is no code to scan at the moment.")),
     "method_not_allowed": Words(405, _("This address does not do that.")),
     "pair_first": Words(409, _("This number is not linked yet. Press Connect first.")),
+    "no_other_number": Words(409, _("No other number was linked. There is nothing to choose.")),
     "connection_limit": Words(409, _("You have as many connections as your account allows.")),
     "no_qr": Words(409, _("There is no code to scan at the moment. Press Connect first.")),
     "email_taken": Words(409, _("There is already a user with this e-mail.")),

@@ -51,6 +51,14 @@ HOLDS: Mapping[Hold, Explanation] = {
         _("Keep the phone at hand, then press Connect for a new code."),
         Action.PAIR,
     ),
+    Hold.OTHER_NUMBER: Explanation(
+        _("Another number was linked."),
+        _(
+            "It is not the number this connection had before, so nothing is sent from it. Say "
+            "whether it is the new number of this shop, or unlink it."
+        ),
+        Action.CHOOSE_NUMBER,
+    ),
     Hold.RETRIES_EXHAUSTED: Explanation(
         _("The connection could not be restored."),
         _("Several attempts failed. Press Reconnect to try again."),

@@ -147,6 +147,24 @@ def reconnect(connection_id: str) -> ResponseReturnValue:
     return _home(connection)
 
 
+@bp.post("/connections/<connection_id>/accept-number")
+@login_required
+def accept_number(connection_id: str) -> ResponseReturnValue:
+    connection = own_connection_or_404(connection_id)
+    connections.choose_number(actor(), connection, keep=True)
+    return _home(connection)
+
+
+@bp.post("/connections/<connection_id>/unlink-number")
+@login_required
+def unlink_number(connection_id: str) -> ResponseReturnValue:
+    """Then a code for the right phone is shown."""
+    connection = own_connection_or_404(connection_id)
+    connections.choose_number(actor(), connection, keep=False)
+    settled(connection, seen=connections.has_answer)
+    return redirect(url_for(".pair", connection_id=connection.id))
+
+
 @bp.post("/connections/<connection_id>/disconnect")
 @login_required
 def disconnect(connection_id: str) -> ResponseReturnValue:

@@ -86,6 +86,7 @@ HOLD_LOOKS: Mapping[Hold, Look] = {
     Hold.CLIENT_OUTDATED: Look(_("Upgrade needed"), "held", "up"),
     Hold.BANNED: Look(_("Blocked"), "held", "clock"),
     Hold.PAIRING_EXPIRED: Look(_("Not linked in time"), "held", "clock"),
+    Hold.OTHER_NUMBER: Look(_("Another number"), "held", "phone"),
     Hold.RETRIES_EXHAUSTED: Look(_("Stopped trying"), "held", "alert"),
 }
 
@@ -179,6 +180,7 @@ _NOBODY = {
     "attempt": 0,
     "nextAttemptAt": None,
     "phone": None,
+    "linkedPhone": None,
     "pushName": None,
     "connectedAt": None,
     "restrictedUntil": None,
@@ -227,6 +229,7 @@ def _row_part(connection: Connection, alive: bool) -> dict[str, Any]:
         "attempt": seen.attempt,
         "nextAttemptAt": iso(seen.next_attempt_at),
         "phone": seen.phone,
+        "linkedPhone": seen.linked_phone,
         "pushName": seen.push_name,
         "connectedAt": iso(seen.connected_at),
         "restrictedUntil": iso(seen.restricted_until),

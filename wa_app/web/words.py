@@ -49,6 +49,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.FILE_CORRUPT: _("The saved login could not be read"),
     Reason.CLEANUP_FAILED: _("The old login could not be removed"),
     Reason.PAIRING_TIMEOUT: _("Nobody scanned the code in time"),
+    Reason.OTHER_NUMBER: _("Another number was linked"),
     Reason.REQUESTED: _("You asked for it"),
     Reason.USER_INACTIVE: _("The account was switched off"),
 }
@@ -182,6 +183,7 @@ FAIL_CAUSES: Mapping[FailCause, str] = {
     FailCause.PERHAPS_SENT: _("The connection ended twice while sending. It was perhaps sent."),
     FailCause.TOO_LATE: _("The answer would have come too late."),
     FailCause.REFUSED: _("WhatsApp refused it."),
+    FailCause.OTHER_NUMBER: _("It was written for a number that is no longer linked here."),
 }
 
 # ---- users and tokens

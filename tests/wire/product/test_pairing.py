@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.product.server import Server
-from tests.whatsapp_server import WhatsAppServer
+from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 
 from .link import Link, NewLink
+
+others = itertools.count(34_600_700_000)
 
 pytestmark = pytest.mark.xdist_group("wire product pairing")
 
@@ -60,6 +63,54 @@ def test_a_logout_that_whatsapp_does_not_answer_is_one_all_the_same(
     link.number.wait_for(lambda seen: seen["explanation"]["title"].startswith("No number"))
     assert link.process() is None
     assert not link.folder.exists()
+
+
+# --- another number ----------------------------------------------------------
+
+
+@pytest.fixture
+def bruno(whatsapp: WhatsAppServer) -> Phone:
+    """The phone of the next shop."""
+    return whatsapp.phone(str(next(others)), "Bruno")
+
+
+@pytest.fixture
+def relinked(link: Link, luis: Contact, bruno: Phone) -> Link:
+    """The first phone unlinks the device while a text waits; another phone scans the next code."""
+    link.number.disconnect()
+    link.device.wait_for_logout()
+    link.number.send(f"+{luis.number}", "Su pedido está listo.")
+    link.number.logout()
+    bruno.scan(link.number.connect()["qr"])
+    seen = link.number.wait_for("OTHER_NUMBER")
+    assert (seen["phone"], seen["linkedPhone"]) == (f"+{bruno.number}", f"+{link.phone.number}")
+    return link
+
+
+def test_another_number_sends_nothing_of_the_first(
+    relinked: Link, luis: Contact, bruno: Phone
+) -> None:
+    bruno.device.wait_for_logout()
+    relinked.number.choose_number(keep=True)
+    relinked.number.wait_for("CONNECTED")
+    bruno.device.wait_for_login()
+    mine = relinked.number.send(f"+{luis.number}", "Somos la tienda nueva.")
+    relinked.number.wait_for_message(mine["id"], "DELIVERED")
+    assert [received.text for received in luis.inbox] == ["Somos la tienda nueva."]
+    assert bruno.device.most_sockets == 1
+
+
+def test_another_number_is_unlinked_and_the_first_comes_back(
+    relinked: Link, luis: Contact, bruno: Phone, whatsapp: WhatsAppServer
+) -> None:
+    device = bruno.device
+    again = relinked.number.choose_number(keep=False)
+    whatsapp.wait_until(lambda: device.removed, 20, "the other device unlinked")
+    assert again["linkedPhone"] == f"+{relinked.phone.number}"
+    relinked.phone.scan(relinked.number.wait_for("QR_PENDING")["qr"])
+    relinked.number.wait_for("CONNECTED")
+    assert luis.wait_for_text().text == "Su pedido está listo."
+    assert device.most_sockets == 1
 
 
 # --- files -------------------------------------------------------------------

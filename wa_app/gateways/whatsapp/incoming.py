@@ -70,9 +70,10 @@ PHONE_NUMBERS = "s.whatsapp.net"
 HIDDEN_NUMBERS = "lid"
 
 
-def translate(event: Any, phone_of: PhoneOf) -> Incoming | None:
+def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
     """None for what nobody wrote, and for status updates and channels, which nobody can answer.
-    `phone_of` is asked for the phone number's JID of a LID that came without."""
+    `phone_of` is asked for the phone number's JID of a LID that came without; `own_phone` is the
+    number of this session."""
     source = event.Info.MessageSource
     content = kind_and_text(event.Message)
     if content is None or source.Chat.Server == "newsletter" or source.Chat.User == "status":
@@ -89,6 +90,7 @@ def translate(event: Any, phone_of: PhoneOf) -> Incoming | None:
         is_group=source.IsGroup,
         from_me=source.IsFromMe,
         spool_offset=0,
+        own_phone=own_phone,
     )
 
 

@@ -28,7 +28,7 @@ from wa_app.domain.wire import (
     ShowTyping,
     Stored,
 )
-from wa_app.gateways.whatsapp import endings, incoming
+from wa_app.gateways.whatsapp import endings, incoming, session_file
 from wa_app.gateways.whatsapp.endings import LibraryError
 from wa_app.gateways.whatsapp.farewell import Farewell
 from wa_app.gateways.whatsapp.folder import ROOM_TO_STAY, Folder
@@ -64,6 +64,7 @@ class Session:
         self._dial, self._settings = dial, settings
         self._farewell = Farewell(line, folder)
         self._end = self._farewell.because
+        self._own_phone = session_file.phone(folder.session_file)
         self._qr_numbers = itertools.count(1)
         self._first_qr_at: float | None = None
         self._last_qr_at = 0.0
@@ -147,7 +148,8 @@ class Session:
     def on_pair_status(self, event: Any) -> None:
         if event.Status == event.SUCCESS:
             self._farewell.was_paired = True
-            self._line.tell(Paired(f"+{event.ID.User}"))
+            self._own_phone = f"+{event.ID.User}"
+            self._line.tell(Paired(self._own_phone))
         else:
             self._end(endings.NOT_PAIRED)
 
@@ -164,7 +166,7 @@ class Session:
             self._line.tell(Opened(*self._client.me()))
 
     def on_message(self, event: Any) -> None:
-        message = incoming.translate(event, self._client.phone_of)
+        message = incoming.translate(event, self._client.phone_of, self._own_phone)
         if message is None:
             return
         try:

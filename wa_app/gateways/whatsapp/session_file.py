@@ -4,6 +4,7 @@ We look into it for one thing only, whether it holds a device. The library delet
 WhatsApp logs the device out, and writes it when pairing succeeds.
 """
 
+import re
 import sqlite3
 from contextlib import closing
 from enum import StrEnum
@@ -73,6 +74,20 @@ def has_device(path: Path) -> bool:
             return _has_device(database)
     except (sqlite3.DatabaseError, OSError):
         return True
+
+
+def phone(path: Path) -> str | None:
+    """The number of its device, E.164 with a plus; None without one. Only while the library does
+    not use the file."""
+    if not has_device(path):
+        return None
+    try:
+        with closing(_connect_for_reading(path)) as database:
+            row = database.execute("SELECT jid FROM whatsmeow_device LIMIT 1").fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    user = re.match(r"\d+", row[0]) if row else None  # 34600111222:7@s.whatsapp.net
+    return f"+{user[0]}" if user else None
 
 
 def export(path: Path) -> bytes | None:

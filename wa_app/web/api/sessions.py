@@ -4,7 +4,7 @@ from flask import Blueprint, Response, current_app, request
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.domain.errors import NotFound, OperationNotFound, PairFirst, WrongInput
+from wa_app.domain.errors import NoOtherNumber, NotFound, OperationNotFound, PairFirst, WrongInput
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
@@ -45,6 +45,17 @@ def connect() -> Response:
 @login_required
 def reconnect() -> Response:
     return reconnect_for(me())
+
+
+@bp.post("/number")
+@login_required
+def number() -> Response:
+    keep = inputs.required(inputs.body(keep=bool), "keep")
+    connection = chosen_connection(me())
+    if connection is None:
+        raise NoOtherNumber
+    connections.choose_number(actor(), connection, keep=keep)
+    return status_answer(settled(connection, seen=connections.has_answer), me())
 
 
 @bp.post("/disconnect")

@@ -1,0 +1,103 @@
+"""What was written for one number never leaves through another. The practice phone's number is
+the second shop's here; the first one's stands in the row."""
+
+import pytest
+
+from tests.services.world import World
+from wa_app.domain.errors import NoOtherNumber
+from wa_app.domain.messages import FailCause, MessageState
+from wa_app.domain.states import Hold, Status
+from wa_app.extensions import db
+from wa_app.models import Audit, Chat, Connection, Message
+from wa_app.services import connections, outbox
+
+FIRST = "+34600999888"
+CUSTOMER = "34600111222@s.whatsapp.net"
+
+
+@pytest.fixture
+def relinked(world: World) -> World:
+    """The first shop's number was unlinked with a text on its way; another phone scans."""
+    with world.app.app_context():
+        connection = db.session.get_one(Connection, world.connection_id)
+        connection.linked_phone = FIRST
+        connection.bot_enabled, connection.bot_fallback_text = True, "Gracias."
+        db.session.commit()
+        outbox.accept(connection, CUSTOMER, "Su pedido está listo.")
+    world.ask(connections.connect)
+    world.scan()
+    world.advance(5)
+    return world
+
+
+def waiting(world: World) -> Message:
+    with world.app.app_context():
+        return db.session.query(Message).filter_by(text="Su pedido está listo.").one()
+
+
+def test_it_is_held_and_sends_nothing(relinked: World) -> None:
+    seen = relinked.connection
+    assert (seen.hold, seen.linked_phone) == (Hold.OTHER_NUMBER, FIRST)
+    assert seen.phone not in (None, FIRST)
+    assert waiting(relinked).state is MessageState.PENDING
+    relinked.advance(120)
+    relinked.tick()
+    assert relinked.connection.hold is Hold.OTHER_NUMBER
+    assert relinked.answers("+34600111222") == []
+
+
+def test_a_crash_and_a_mere_reconnect_change_nothing(relinked: World) -> None:
+    relinked.crash()
+    relinked.ask(connections.reconnect)
+    relinked.advance(5)
+    assert relinked.connection.hold is Hold.OTHER_NUMBER
+    assert waiting(relinked).state is MessageState.PENDING
+
+
+def test_accepted_the_new_number_has_chats_of_its_own(relinked: World) -> None:
+    relinked.ask(connections.choose_number, keep=True)
+    relinked.advance(5)
+    seen = relinked.connection
+    assert (seen.status, seen.linked_phone) == (Status.CONNECTED, seen.phone)
+    late = waiting(relinked)
+    assert (late.state, late.cause) == (MessageState.FAILED, FailCause.OTHER_NUMBER)
+    with relinked.app.app_context():
+        mine = db.session.get_one(Connection, relinked.connection_id)
+        outbox.accept(mine, CUSTOMER, "Somos la tienda nueva.")
+    relinked.customer_writes("Hola", "Luis")
+    assert relinked.answers("Luis") == ["Gracias."]
+    with relinked.app.app_context():
+        chats = db.session.query(Chat).filter_by(jid=CUSTOMER).all()
+        assert {chat.phone for chat in chats} == {FIRST, seen.phone}
+        texts = {row.chat.phone: row.text for row in db.session.query(Message) if row.chat in chats}
+        done = db.session.query(Audit).filter_by(action="connection.accept_number").count()
+    assert texts == {FIRST: "Su pedido está listo.", seen.phone: "Somos la tienda nueva."}
+    assert done == 1
+
+
+def test_unlinked_a_new_code_follows_and_the_number_stays_the_first(relinked: World) -> None:
+    relinked.ask(connections.choose_number, keep=False)
+    relinked.advance(5)
+    seen = relinked.connection
+    assert (seen.status, seen.linked_phone, seen.phone) == (Status.QR_PENDING, FIRST, None)
+    assert waiting(relinked).state is MessageState.PENDING  # for when the first comes back
+    relinked.scan()
+    relinked.advance(5)
+    assert relinked.connection.hold is Hold.OTHER_NUMBER
+
+
+def test_there_is_nothing_to_choose_otherwise(world: World) -> None:
+    world.link()
+    with pytest.raises(NoOtherNumber):
+        world.ask(connections.choose_number, keep=True)
+    assert world.connection.status is Status.CONNECTED
+
+
+def test_what_was_written_before_the_first_linking_goes_out_after_it(world: World) -> None:
+    with world.app.app_context():
+        connection = db.session.get_one(Connection, world.connection_id)
+        outbox.accept(connection, CUSTOMER, "Su pedido está listo.")
+    world.link()
+    assert waiting(world).state is MessageState.DELIVERED
+    with world.app.app_context():
+        assert {chat.phone for chat in db.session.query(Chat)} == {world.connection.linked_phone}
