@@ -12,6 +12,7 @@ from wa_app import cli, config, logs, web
 from wa_app.domain.states import Channel
 from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager, migrate
 from wa_app.gateways import mail
+from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import utc_now
@@ -55,7 +56,12 @@ def create_runtime(app: Flask) -> Runtime:
     practice = PracticeGateway(PracticeRows(app), utc_now)
     runtime = Runtime(
         app,
-        {Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice},
+        Gateways(
+            sockets={Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice},
+            probes={Channel.WHATSAPP: whatsapp, Channel.PRACTICE: practice},
+            store=whatsapp,
+            components=whatsapp.components,
+        ),
         Alerts(settings, compose=mails.alert, mailer=_mailer(settings), clock=utc_now),
     )
     app.extensions["runtime"] = runtime

@@ -21,6 +21,7 @@ from wa_app.domain.connection import Observed
 from wa_app.domain.errors import BackupNotFound, Refused
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
+from wa_app.gateways.base import Gateways
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
 from wa_app.services import backups, connections, operations, restoring
@@ -151,7 +152,12 @@ class Shop:
             self.settings.data_dir / "quarantine",
             backups.sealer_of(self.settings),
         )
-        gateways = {Channel.WHATSAPP: self.gateway}
+        gateways = Gateways(
+            sockets={Channel.WHATSAPP: self.gateway},
+            probes={Channel.WHATSAPP: self.gateway},
+            store=self.gateway,
+            components=self.gateway.components,
+        )
         manager = Manager(
             app, self.settings, gateways, HandScheduler(), pool,  # type: ignore[arg-type]
             clock=lambda: self.now, dice=lambda: 0.0, on_message=lambda: None,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -41,7 +42,7 @@ def tools(world: World, folders: WhatsAppGateway) -> Callable[[], Tools]:
     return lambda: Tools(
         world.settings,
         world.manager,
-        {Channel.PRACTICE: world.phone, Channel.WHATSAPP: folders},
+        replace(world.gateways, store=folders),
         lambda: world.now,
     )
 

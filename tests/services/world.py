@@ -14,10 +14,13 @@ from wa_app.config import Settings
 from wa_app.domain.errors import TooOften
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
+from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
+from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Connection, Message, PracticeMessage, User
 from wa_app.services import accounts, bot, connections, outbox, ownership, practice, recovery
 from wa_app.services.audit import Actor
+from wa_app.services.backups import sealer_of
 from wa_app.services.manager import Manager
 from wa_app.services.monitor import Monitor
 
@@ -74,17 +77,27 @@ class World:
         self.pool = HandPool()
         self.scheduler = HandScheduler()
         self.phone = PracticeGateway(practice.PracticeRows(self.app), lambda: self.now)
-        gateways: Any = {Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone}
+        self.files = WhatsAppGateway(
+            self.settings.sessions_dir,
+            self.settings.data_dir / "quarantine",
+            sealer_of(self.settings),
+        )
+        self.gateways = Gateways(
+            sockets={Channel.PRACTICE: self.phone},
+            probes={Channel.PRACTICE: self.phone},
+            store=self.files,
+            components=dict,
+        )
         hands: dict[str, Any] = {"clock": lambda: self.now, "dice": lambda: 0.0}
         self.manager = Manager(
-            self.app, self.settings, gateways, self.scheduler, self.pool,  # type: ignore[arg-type]
+            self.app, self.settings, self.gateways, self.scheduler, self.pool,  # type: ignore[arg-type]
             on_message=lambda: None, **hands,
         )  # fmt: skip
         self.phone._sink = self.manager.post
         self.app.extensions["runtime"] = self.manager
-        self.monitor = Monitor(self.settings, self.manager, gateways, **hands)
+        self.monitor = Monitor(self.settings, self.manager, self.gateways, **hands)
         with self.app.app_context():
-            recovery.recover(self.settings, self.manager, gateways, **hands)
+            recovery.recover(self.settings, self.gateways, **hands)
             ownership.beat(self.now, self.started_at)
             recovery.wake_all(self.manager)
         self.settle()
@@ -95,7 +108,7 @@ class World:
         """Let everything happen that can happen without time passing."""
         busy = True
         while busy:
-            self.manager.look_for_requests()
+            self.manager.find_requests()
             self.phone.play_once()
             self.move_messages()
             self.phone.play_once()

@@ -1,4 +1,5 @@
-"""What every kind of phone offers the services. There are two: WhatsApp and the practice phone."""
+"""What the services need of the outside world. There are two kinds of phones: WhatsApp, and the
+practice phone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Protocol
 
+from wa_app.domain.states import Channel
 from wa_app.domain.wire import Command, Dial, Incoming, News
 
 Sink = Callable[[str, int, News], None]
@@ -32,8 +34,8 @@ class Reach:
     proxy: str = ""
 
 
-class Gateway(Protocol):
-    """One channel to phones.
+class Sockets(Protocol):
+    """The live connections of one kind of phone.
 
     Failure has one way out: nothing here raises for the network's sake. Whatever goes wrong with
     a socket arrives as exactly one `Closed`, after which nothing of that socket is alive.
@@ -45,7 +47,7 @@ class Gateway(Protocol):
     def start(self, sink: Sink) -> None: ...
 
     def stop(self, grace: float) -> None:
-        """End every socket and everything the gateway started, within `grace` seconds."""
+        """End every socket and everything that was started, within `grace` seconds."""
 
     def open(self, dial: Dial) -> None:
         """Start a socket and return at once."""
@@ -59,6 +61,14 @@ class Gateway(Protocol):
 
     def has_credentials(self, connection_id: str) -> bool: ...
 
+    def forget(self, connection_id: str) -> bool:
+        """Delete the login; False when there was none. Raises OSError."""
+
+
+class SessionStore(Protocol):
+    """The session files of all connections, a folder each. A practice phone has none, which is no
+    error: there is nothing to read, to copy or to move."""
+
     def spooled(self, connection_id: str) -> Iterable[Incoming]:
         """What a socket that has ended kept on disk and nobody acknowledged, oldest first."""
 
@@ -66,9 +76,6 @@ class Gateway(Protocol):
 
     def spool_waiting(self) -> Iterable[str]:
         """Connections (quarantined ones too) with a spool on disk and no live socket."""
-
-    def kill_strays(self, connection_id: str) -> int:
-        """End any other process that holds this session's folder; how many there were."""
 
     def export(self, connection_id: str) -> bytes | None:
         """A consistent copy of the credentials for the backup; None when there are none."""
@@ -83,17 +90,32 @@ class Gateway(Protocol):
     def folders(self) -> Iterable[str]:
         """Connections with a session folder in use, those in quarantine not counted."""
 
+    def remove(self, connection_id: str) -> bool:
+        """Delete such a folder; False when there was none. Raises OSError."""
+
+    def quarantine(self, connection_id: str) -> None:
+        """Move it aside instead. Raises OSError."""
+
     def strays(self) -> Mapping[str, int]:
         """Processes of others that hold a session's folder: connection id → pid."""
 
-    def remove(self, connection_id: str) -> bool:
-        """Delete all session files; False when there were none. Raises OSError."""
+    def kill_strays(self, connection_id: str) -> int:
+        """End any other process that holds this session's folder; how many there were."""
 
-    def quarantine(self, connection_id: str) -> None:
-        """Move the session files aside instead. Raises OSError."""
+
+class Probe(Protocol):
+    """The way of one kind of phone to the other side."""
 
     def reach(self, route: str | None) -> Reach:
-        """Whether WhatsApp answers over this route (None: directly); a few seconds at most."""
+        """Whether it answers over this route (None: directly); a few seconds at most."""
 
-    def components(self) -> Mapping[str, str | None]:
-        """What it is made of, by name: the version installed, None: it is missing or not known."""
+
+@dataclass(frozen=True)
+class Gateways:
+    """The outside world of the sessions. `components` says what the library is made of, by name:
+    the version installed, None: it is missing or not known."""
+
+    sockets: Mapping[Channel, Sockets]
+    probes: Mapping[Channel, Probe]
+    store: SessionStore
+    components: Callable[[], Mapping[str, str | None]]

@@ -7,7 +7,7 @@ phones; without an open socket it sleeps.
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -96,7 +96,7 @@ class PracticeGateway:
         self._stopping = False
         self._thread = threading.Thread(target=self._play, name="practice", daemon=True)
 
-    # ---- Gateway
+    # ---- sockets and probe
 
     def start(self, sink: Sink) -> None:
         self._sink = sink
@@ -135,45 +135,12 @@ class PracticeGateway:
     def has_credentials(self, connection_id: str) -> bool:
         return self._accounts.read([connection_id])[connection_id].linked
 
-    def spooled(self, connection_id: str) -> Iterable[Incoming]:
-        return ()  # a text that is not stored stays a row, and comes again with the next socket
-
-    def clear_spool(self, connection_id: str) -> None:
-        pass
-
-    def spool_waiting(self) -> Iterable[str]:
-        return ()
-
-    def kill_strays(self, connection_id: str) -> int:
-        return 0
-
-    def export(self, connection_id: str) -> bytes | None:
-        return None
-
-    def restore(self, connection_id: str, session: bytes) -> None:
-        raise ValueError("a practice phone has no session file")
-
-    def check(self, session: bytes) -> bool:
-        return False
-
-    def folders(self) -> Iterable[str]:
-        return ()
-
-    def strays(self) -> Mapping[str, int]:
-        return {}
-
-    def remove(self, connection_id: str) -> bool:
+    def forget(self, connection_id: str) -> bool:
         return self._accounts.set_linked(connection_id, False)
-
-    def quarantine(self, connection_id: str) -> None:
-        self.remove(connection_id)
 
     def reach(self, route: str | None) -> Reach:
         is_up = route is not None and "network_loss" not in self._switches(route)
         return Reach(None if is_up else Stage.TCP)
-
-    def components(self) -> Mapping[str, str | None]:
-        return {}
 
     def _switches(self, connection_id: str) -> frozenset[str]:
         return self._accounts.read([connection_id])[connection_id].switches

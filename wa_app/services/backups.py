@@ -23,7 +23,7 @@ from wa_app.domain.errors import (
     BackupUnreadable,
     BackupWrongKey,
 )
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import SessionStore
 from wa_app.sealing import Sealer
 
 log = structlog.get_logger()
@@ -90,13 +90,13 @@ def key_lies_beside(settings: Settings) -> bool:
 def back_up(
     settings: Settings,
     connection_id: str,
-    gateway: Gateway,
+    files: SessionStore,
     now: datetime,
     *,
     spare: Backup | None = None,
 ) -> bool:
     """False: there is nothing to back up. Raises OSError."""
-    session = gateway.export(connection_id)
+    session = files.export(connection_id)
     if session is not None:
         key = settings.backup_key
         save(settings.data_dir, key, connection_id, session, now, spare=spare)

@@ -17,9 +17,8 @@ from sqlalchemy import (
 
 from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.session import is_stale, put_down
-from wa_app.domain.states import Channel, Status
+from wa_app.domain.states import Status
 from wa_app.extensions import Base, db
-from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, Operation, OperationStep, User
 from wa_app.services import backups, connections
 from wa_app.services.audit import Actor
@@ -39,10 +38,10 @@ def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
     for connection in db.session.scalars(select(Connection).where(_is_orphan())):
         yield OperationStep(what="row", target=connection.id, label=connections.label(connection))
     known = set(db.session.scalars(select(Connection.id)))
-    gateway = tools.gateways[Channel.WHATSAPP]
-    for name in sorted(set(gateway.folders()) - known):
+    files = tools.gateways.store
+    for name in sorted(set(files.folders()) - known):
         yield OperationStep(what="folder", target=_as_text(name))
-    processes = {**dict.fromkeys(tools.manager.with_sockets(), 0), **gateway.strays()}
+    processes = {**dict.fromkeys(tools.manager.with_sockets(), 0), **files.strays()}
     for name in sorted(processes.keys() - known):
         pid = processes[name]
         yield OperationStep(what="process", target=name, label=f"pid {pid}" if pid else "")
@@ -124,21 +123,21 @@ def remove_row(tools: Tools, operation: Operation, step: OperationStep) -> bool:
 
 
 def remove_folder(tools: Tools, _: Operation, step: OperationStep) -> bool:
-    gateway = tools.gateways[Channel.WHATSAPP]
-    name = {_as_text(folder): folder for folder in gateway.folders()}.get(step.target)
+    files = tools.gateways.store
+    name = {_as_text(folder): folder for folder in files.folders()}.get(step.target)
     if name is None or _has_row(step.target):
         return False  # gone already, or made since the plan was
-    gateway.kill_strays(name)
-    if not _is_backed_up(tools, gateway, name):
-        gateway.quarantine(name)
+    files.kill_strays(name)
+    if not _is_backed_up(tools, name):
+        files.quarantine(name)
         return True
-    return gateway.remove(name) or True
+    return files.remove(name) or True
 
 
-def _is_backed_up(tools: Tools, gateway: Gateway, connection_id: str) -> bool:
+def _is_backed_up(tools: Tools, connection_id: str) -> bool:
     """Also true when there is nothing in it to back up."""
     try:
-        backups.back_up(tools.settings, connection_id, gateway, tools.clock())
+        backups.back_up(tools.settings, connection_id, tools.gateways.store, tools.clock())
     except OSError:
         return False
     return True
@@ -148,7 +147,7 @@ def end_process(tools: Tools, _: Operation, step: OperationStep) -> bool:
     if _has_row(step.target):
         return False
     tools.manager.wake(step.target)  # drops a socket of ours that has no row
-    killed = tools.gateways[Channel.WHATSAPP].kill_strays(step.target)
+    killed = tools.gateways.store.kill_strays(step.target)
     return _until(tools, lambda: step.target not in tools.manager.with_sockets()) or killed > 0
 
 
@@ -208,7 +207,7 @@ def in_turn(
     """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
     it raises, and `TimeoutError` when the turn did not come; then the verdict never falls."""
     db.session.rollback()
-    outcome = tools.manager.judge(connection_id, verdict, kill=False)
+    outcome = tools.manager.submit(connection_id, verdict, kill=False)
     try:
         return outcome.result(timeout=PATIENCE)
     except TimeoutError:

@@ -5,21 +5,19 @@ are is decided in `domain/session.py`; here they are only taken.
 """
 
 import itertools
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
-from sqlalchemy import and_, delete, exists, or_, select
+from sqlalchemy import Select, and_, delete, exists, or_, select
 from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
-from wa_app.domain.connection import Observed, Wanted, wipe_pending
+from wa_app.domain.connection import Observed, wipe_pending
 from wa_app.domain.errors import Refused
 from wa_app.domain.session import (
     CloseSocket,
@@ -31,23 +29,15 @@ from wa_app.domain.session import (
     due_at,
     next_step,
 )
-from wa_app.domain.states import Channel, Status
-from wa_app.domain.wire import (
-    Alive,
-    Closed,
-    Command,
-    Dial,
-    Incoming,
-    News,
-    Receipt,
-    SendFailed,
-    Sent,
-    Stored,
-)
+from wa_app.domain.states import Status
+from wa_app.domain.wire import Alive, Closed, Command, Dial, Incoming, News, Stored
 from wa_app.extensions import db
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import Gateways, Sockets
 from wa_app.models import Connection, User
-from wa_app.services import history, inbox, outbox, wiping
+from wa_app.services import history, message_events, wiping
+from wa_app.services.entries import Change, Entry, PendingChange
+from wa_app.services.message_events import MessageEvent
+from wa_app.services.timers import Timers
 from wa_app.services.turns import Turns
 
 log = structlog.get_logger()
@@ -56,42 +46,13 @@ NEWS_A_TURN = 50
 
 RETRY_AFTER_TROUBLE = timedelta(seconds=2)
 
-MESSAGE_NEWS = (Incoming, Sent, SendFailed, Receipt)
-
-
-Verdict = Callable[[Wanted, Observed], Observed | None]
-"""A change somebody asks for, judged on the row as it is when its turn comes; None: none."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A verdict that waits for its turn. Who asked may wait for `outcome`: what was changed, once
-    it is written, or what the verdict raised."""
-
-    verdict: Verdict
-    kill: bool
-    outcome: Future[Observed | None] = field(default_factory=Future)
-
-
-@dataclass
-class Entry:
-    """What the manager remembers of one connection; all of it may be lost."""
-
-    connection_id: str
-    news: deque[tuple[int, News]] = field(default_factory=deque)
-    verdicts: deque[Asked] = field(default_factory=deque)
-    socket_id: int | None = None
-    gateway: Gateway | None = None
-    alive_at: datetime | None = None
-    timer_at: datetime | None = None
-
 
 class Manager:
     def __init__(
         self,
         app: Flask,
         settings: Settings,
-        gateways: Mapping[Channel, Gateway],
+        gateways: Gateways,
         scheduler: BackgroundScheduler,
         pool: Executor,
         *,
@@ -104,7 +65,6 @@ class Manager:
         self._settings = settings
         self._policy = settings.policy
         self._gateways = gateways
-        self._scheduler = scheduler
         self._clock = clock
         self._dice = dice
         self._on_message = on_message
@@ -112,6 +72,7 @@ class Manager:
         self._entries: dict[str, Entry] = {}
         self._socket_ids = itertools.count(1)
         self._turns = Turns(pool, self._take_turn)
+        self._timers = Timers(scheduler, self.wake)
         self.dials = True
         """False for who only stands in for an owner and would hang up at once."""
 
@@ -121,15 +82,15 @@ class Manager:
         """Look at this connection, soon and in a thread of the pool."""
         self._turns.ask(connection_id)
 
-    def judge(
-        self, connection_id: str, verdict: Verdict, *, kill: bool = True
+    def submit(
+        self, connection_id: str, change: Change, *, kill: bool = True
     ) -> Future[Observed | None]:
-        """Look at this connection, first with this verdict. A change ends the socket; `kill`: it
-        is dead or hangs, asking is vain. What is cancelled in time never falls."""
-        asked = Asked(verdict, kill)
-        self._entry(connection_id).verdicts.append(asked)
+        """Look at this connection, first with this change. One that is made ends the socket;
+        `kill`: it is dead or hangs, asking is vain. What is cancelled in time is never made."""
+        pending = PendingChange(change, kill)
+        self._entry(connection_id).changes.append(pending)
         self._turns.ask(connection_id)
-        return asked.outcome
+        return pending.outcome
 
     def post(self, connection_id: str, socket_id: int, news: News) -> None:
         """The gateways' sink."""
@@ -147,8 +108,8 @@ class Manager:
         with self._lock:
             entry = self._entries.get(connection_id)
             socket_id = entry.socket_id if entry else None
-            gateway = entry.gateway if entry else None
-        return socket_id is not None and gateway is not None and gateway.tell(socket_id, command)
+            sockets = entry.sockets if entry else None
+        return socket_id is not None and sockets is not None and sockets.tell(socket_id, command)
 
     def alive_at(self, connection_id: str) -> datetime | None:
         """The last sign of life of the connection's socket; None without one."""
@@ -161,32 +122,11 @@ class Manager:
         with self._lock:
             return {name for name, one in self._entries.items() if one.socket_id is not None}
 
-    def look_for_requests(self) -> None:
+    def find_requests(self) -> None:
         """Wake every connection whose wanted half another process has changed, or that must not
         have a socket any more."""
-        allowed = and_(
-            User.id.is_not(None),  # an orphan has no user
-            User.active,
-            User.deleted_at.is_(None),
-            Connection.deleted_at.is_(None),
-        )
-        unseen = (
-            select(Connection.id)
-            .outerjoin(User)
-            .where(
-                or_(
-                    Connection.wanted_version > Connection.observed_version,
-                    Connection.wipe_version > Connection.wiped_version,
-                    Connection.deleted_at.is_not(None),
-                    and_(
-                        Connection.status != Status.DISCONNECTED,
-                        or_(~Connection.enabled, ~allowed),
-                    ),
-                )
-            )
-        )
         with self._app.app_context():
-            for connection_id in db.session.scalars(unseen).all():
+            for connection_id in db.session.scalars(_unseen()).all():
                 self.wake(connection_id)
 
     @property
@@ -211,10 +151,10 @@ class Manager:
         try:
             with self._app.app_context():
                 self._take_news(entry)
-                self._look(entry)
+                self._reconcile(entry)
         except Exception:
             log.exception("connection in trouble", connection=connection_id)
-            self._wake_at(entry, self._clock() + RETRY_AFTER_TROUBLE)
+            self._timers.set(connection_id, self._clock() + RETRY_AFTER_TROUBLE)
 
     # ---- news
 
@@ -238,32 +178,18 @@ class Manager:
         self._turns.ask(entry.connection_id)
 
     def _handle(self, entry: Entry, socket_id: int, news: News) -> None:
-        match news:
-            case Incoming():
-                self._store(entry, socket_id, news)
-            case Sent():
-                outbox.sent(entry.connection_id, news)
-                self._on_message()
-            case SendFailed():
-                outbox.failed(entry.connection_id, news, self._clock())
-                self._on_message()
-            case Receipt():
-                outbox.receipt(entry.connection_id, news)
-            case _:
-                self._change_by(entry, socket_id, news)
-
-    def _store(self, entry: Entry, socket_id: int, news: Incoming) -> None:
-        if inbox.store(entry.connection_id, [news]):
+        if not isinstance(news, MessageEvent):
+            self._take_state(entry, socket_id, news)
+            return
+        if message_events.store(entry.connection_id, news, self._clock()):
             self._on_message()
-        gateway = entry.gateway
-        if gateway is not None:
-            gateway.tell(socket_id, Stored(news.spool_offset))
+        if isinstance(news, Incoming) and entry.sockets is not None:
+            entry.sockets.tell(socket_id, Stored(news.spool_offset))
 
-    def _change_by(self, entry: Entry, socket_id: int, news: News) -> None:
+    def _take_state(self, entry: Entry, socket_id: int, news: News) -> None:
         connection = db.session.get(Connection, entry.connection_id)
         if connection is None:
             return
-        gateway = self._gateway(connection)
         observed = after_news(
             connection.wanted,
             connection.observed,
@@ -273,21 +199,21 @@ class Manager:
             now=self._clock(),
             jitter=self._dice(),
             policy=self._policy,
-            library=gateway.version,
+            library=self._sockets(connection).version,
         )
         if observed is None:
             log.info("late news ignored", connection=entry.connection_id, socket=socket_id)
             return
         self._write(connection, observed)
         if isinstance(news, Closed):
-            self._forget_socket(entry, gateway)
+            self._forget_socket(entry)
         else:
             entry.alive_at = self._clock()
         self._on_message()
 
-    # ---- looks
+    # ---- towards what is wanted
 
-    def _look(self, entry: Entry) -> None:
+    def _reconcile(self, entry: Entry) -> None:
         while not self._turns.stopping:
             now = self._clock()
             connection = db.session.get(Connection, entry.connection_id, populate_existing=True)
@@ -296,11 +222,11 @@ class Manager:
                 return
             if self._removed(connection):
                 continue
-            self._judge(entry, connection)
+            self._run_changes(entry, connection)
             step = self._next_step(entry, connection, now)
             if step is None or (isinstance(step, DialNow) and not self.dials):
                 due = due_at(connection.observed, self._policy)
-                self._wake_at(entry, due if due is not None and due > now else None)
+                self._timers.set(entry.connection_id, due if due and due > now else None)
                 return
             self._take(entry, connection, step)
 
@@ -312,7 +238,7 @@ class Manager:
             now=now,
             jitter=self._dice(),
             policy=self._policy,
-            library=self._gateway(connection).version,
+            library=self._sockets(connection).version,
         )
 
     def _take(self, entry: Entry, connection: Connection, step: Step) -> None:
@@ -328,24 +254,26 @@ class Manager:
             case Wipe():
                 self._wipe(entry, connection, step)
 
-    def _judge(self, entry: Entry, connection: Connection) -> None:
-        while entry.verdicts:
-            asked = entry.verdicts.popleft()
-            if not asked.outcome.set_running_or_notify_cancel():
+    def _run_changes(self, entry: Entry, connection: Connection) -> None:
+        while entry.changes:
+            pending = entry.changes.popleft()
+            if not pending.outcome.set_running_or_notify_cancel():
                 continue  # nobody waits for it any more
             try:
-                changed = self._fell(entry, connection, asked)
+                changed = self._apply(entry, connection, pending)
             except Exception as error:
-                asked.outcome.set_exception(error)
+                pending.outcome.set_exception(error)
                 if not isinstance(error, Refused):
                     raise
             else:
-                asked.outcome.set_result(changed)
+                pending.outcome.set_result(changed)
 
-    def _fell(self, entry: Entry, connection: Connection, asked: Asked) -> Observed | None:
-        changed = asked.verdict(connection.wanted, connection.observed)
+    def _apply(
+        self, entry: Entry, connection: Connection, pending: PendingChange
+    ) -> Observed | None:
+        changed = pending.change(connection.wanted, connection.observed)
         if changed is not None:
-            self._close(entry, connection, kill=asked.kill)
+            self._close(entry, connection, kill=pending.kill)
             self._write(connection, changed)
         return changed
 
@@ -355,8 +283,8 @@ class Manager:
 
     # ---- sockets
 
-    def _gateway(self, connection: Connection) -> Gateway:
-        return self._gateways[connection.channel]
+    def _sockets(self, connection: Connection) -> Sockets:
+        return self._gateways.sockets[connection.channel]
 
     def _open(self, entry: Entry, connection: Connection) -> None:
         dial = Dial(
@@ -366,10 +294,10 @@ class Manager:
             proxy=connection.proxy or self._settings.whatsapp_proxy or None,
         )
         with self._lock:
-            entry.gateway = self._gateway(connection)
+            entry.sockets = self._sockets(connection)
             entry.socket_id = dial.socket_id
             entry.alive_at = self._clock()
-        entry.gateway.open(dial)
+        entry.sockets.open(dial)
 
     def _close(
         self, entry: Entry, connection: Connection, *, kill: bool = False, unlink: bool = False
@@ -378,49 +306,42 @@ class Manager:
         that follows."""
         if entry.socket_id is None:
             return False
-        gateway = self._gateway(connection)
         grace = 0.0 if kill else self._policy.close_grace.total_seconds()
-        gateway.close(entry.socket_id, grace=grace, unlink=unlink)
-        self._forget_socket(entry, gateway)
+        self._sockets(connection).close(entry.socket_id, grace=grace, unlink=unlink)
+        self._forget_socket(entry)
         return True
 
-    def _forget_socket(self, entry: Entry, gateway: Gateway) -> None:
+    def _forget_socket(self, entry: Entry) -> None:
         with self._lock:
             entry.socket_id = None
             entry.alive_at = None
-        outbox.socket_ended(entry.connection_id, self._clock())
-        self.drain(gateway, entry.connection_id)
-
-    def drain(self, gateway: Gateway, connection_id: str) -> int:
-        """Store what the spool of an ended socket still holds; how much of it was new."""
-        left = list(gateway.spooled(connection_id))
-        new = inbox.store(connection_id, left) if left else 0
-        gateway.clear_spool(connection_id)
-        if new:
+        files = self._gateways.store
+        if message_events.socket_ended(entry.connection_id, files, self._clock()):
             self._on_message()
-        return new
 
     # ---- wiping and removing
 
     def _wipe(self, entry: Entry, connection: Connection, step: Wipe) -> None:
-        gateway = self._gateway(connection)
+        files = self._gateways.store
         wiping.wipe(
             connection,
             step.version,
-            gateway,
+            self._sockets(connection),
+            files,
             settings=self._settings,
             now=self._clock(),
             close=lambda: self._close(entry, connection, unlink=step.unlink),
             forget=lambda: self._forget(entry),
-            drain=lambda: self.drain(gateway, connection.id) > 0,
+            drain=lambda: message_events.drain(connection.id, files) > 0,
         )
+        self._on_message()
 
     def _forget(self, entry: Entry) -> bool:
         """Drop the news of the state that wait. Those of messages stay: none may be lost."""
         dropped = 0
         for _ in range(len(entry.news)):
             news = entry.news.popleft()
-            if isinstance(news[1], MESSAGE_NEWS):
+            if isinstance(news[1], MessageEvent):
                 entry.news.append(news)
             else:
                 dropped += 1
@@ -442,31 +363,32 @@ class Manager:
         return True
 
     def _drop(self, entry: Entry) -> None:
-        if entry.socket_id is not None and entry.gateway is not None:
-            entry.gateway.close(entry.socket_id, grace=0)
-        self._wake_at(entry, None)
+        if entry.socket_id is not None and entry.sockets is not None:
+            entry.sockets.close(entry.socket_id, grace=0)
+        self._timers.set(entry.connection_id, None)
         with self._lock:
             self._entries.pop(entry.connection_id, None)
 
-    # ---- the one timer of each connection
 
-    def _wake_at(self, entry: Entry, at: datetime | None) -> None:
-        if at == entry.timer_at:
-            return
-        entry.timer_at = at
-        timer = f"timer {entry.connection_id}"
-        if at is not None:
-            self._scheduler.add_job(
-                self._timer_rang,
-                "date",
-                run_date=at,
-                args=[entry],
-                id=timer,
-                replace_existing=True,
+def _unseen() -> Select[str]:
+    allowed = and_(
+        User.id.is_not(None),  # an orphan has no user
+        User.active,
+        User.deleted_at.is_(None),
+        Connection.deleted_at.is_(None),
+    )
+    must_not_be_up = and_(
+        Connection.status != Status.DISCONNECTED, or_(~Connection.enabled, ~allowed)
+    )
+    return (
+        select(Connection.id)
+        .outerjoin(User)
+        .where(
+            or_(
+                Connection.wanted_version > Connection.observed_version,
+                Connection.wipe_version > Connection.wiped_version,
+                Connection.deleted_at.is_not(None),
+                must_not_be_up,
             )
-        elif self._scheduler.get_job(timer) is not None:
-            self._scheduler.remove_job(timer)
-
-    def _timer_rang(self, entry: Entry) -> None:
-        entry.timer_at = None
-        self.wake(entry.connection_id)
+        )
+    )

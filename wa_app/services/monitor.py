@@ -4,7 +4,7 @@ One pass reads all rows in one statement, however many there are; only what need
 handed to the manager, which looks again before it acts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from wa_app.domain.monitor import lifted, may_lift, monitor_verdict
 from wa_app.domain.session import due_at
 from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import Gateways
 from wa_app.models import Connection, User
 from wa_app.services.manager import Manager
 
@@ -40,7 +40,7 @@ class Monitor:
         self,
         settings: Settings,
         manager: Manager,
-        gateways: Mapping[Channel, Gateway],
+        gateways: Gateways,
         *,
         clock: Callable[[], datetime],
         dice: Callable[[], float],
@@ -58,7 +58,7 @@ class Monitor:
         for row in db.session.execute(_enabled_rows().where(Connection.hold.is_(None))):
             wanted, observed = _halves(row)
             if self._verdict(row.id, wanted, observed) is not None:
-                self._manager.judge(row.id, self._verdict_on(row.id))
+                self._manager.submit(row.id, self._verdict_on(row.id))
             elif _is_overdue(observed, now, self._settings):
                 self._manager.wake(row.id)
 
@@ -73,12 +73,12 @@ class Monitor:
         if not waiting:
             return
         with ThreadPoolExecutor(8, thread_name_prefix="probe") as pool:
-            reaches = pool.map(lambda way: self._gateways[way[0]].reach(way[1]), waiting)
+            reaches = pool.map(lambda way: self._gateways.probes[way[0]].reach(way[1]), waiting)
         for reach, (way, connection_ids) in zip(reaches, waiting.items(), strict=True):
             if reach.failed is None:
                 log.info("outage over", channel=str(way[0]), connections=len(connection_ids))
                 for connection_id in connection_ids:
-                    self._manager.judge(connection_id, self._lift)
+                    self._manager.submit(connection_id, self._lift)
 
     def _lift(self, wanted: Wanted, observed: Observed) -> Observed | None:
         now = self._clock()

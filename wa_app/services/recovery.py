@@ -1,6 +1,6 @@
 """What a new owner does before its first heartbeat: find out how things are, lose nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -9,11 +9,10 @@ from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
 from wa_app.domain.session import resume
-from wa_app.domain.states import Channel
 from wa_app.extensions import db
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import Gateways, SessionStore
 from wa_app.models import Connection, Owner
-from wa_app.services import history, outbox
+from wa_app.services import history, message_events, outbox
 from wa_app.services.manager import Manager
 
 log = structlog.get_logger()
@@ -24,8 +23,7 @@ LONGEST_SPREAD = timedelta(seconds=10)
 
 def recover(
     settings: Settings,
-    manager: Manager,
-    gateways: Mapping[Channel, Gateway],
+    gateways: Gateways,
     *,
     clock: Callable[[], datetime],
     dice: Callable[[], float],
@@ -35,10 +33,9 @@ def recover(
     now = clock()
     previous = db.session.get(Owner, 1)
     stopped_at = previous.heartbeat_at if previous else now
-    for gateway in gateways.values():
-        for connection_id in gateway.spool_waiting():
-            if db.session.get(Connection, connection_id) is not None:
-                _drain(manager, gateway, connection_id)
+    for connection_id in gateways.store.spool_waiting():
+        if db.session.get(Connection, connection_id) is not None:
+            _drain(connection_id, gateways.store)
     outbox.service_started(now)
     connections = list(db.session.scalars(select(Connection)))
     spread = min(SPREAD_EACH * len(connections), LONGEST_SPREAD)
@@ -46,7 +43,7 @@ def recover(
         resumed = resume(
             connection.wanted,
             connection.observed,
-            has_credentials=gateways[connection.channel].has_credentials(connection.id),
+            has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
             stopped_at=stopped_at,
             now=now,
             jitter=dice(),
@@ -58,9 +55,9 @@ def recover(
     log.info("connections resumed", count=len(connections))
 
 
-def _drain(manager: Manager, gateway: Gateway, connection_id: str) -> None:
+def _drain(connection_id: str, files: SessionStore) -> None:
     try:
-        manager.drain(gateway, connection_id)
+        message_events.drain(connection_id, files)
     except OperationalError:
         raise  # the database is away; the start is tried again
     except Exception:

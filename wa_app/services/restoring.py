@@ -20,7 +20,6 @@ from wa_app.domain.errors import (
     Refused,
 )
 from wa_app.domain.session import after_restore, may_be_restored
-from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services import alerts, audit, backups, connections
@@ -90,9 +89,8 @@ def back_up(tools: Tools, _: Operation, step: OperationStep) -> bool:
     connection = db.session.get(Connection, step.target)
     if connection is None:
         return False
-    gateway = tools.gateways[connection.channel]
     db.session.rollback()
-    return backups.back_up(tools.settings, step.target, gateway, tools.clock())
+    return backups.back_up(tools.settings, step.target, tools.gateways.store, tools.clock())
 
 
 def verify(tools: Tools, _: Operation, step: OperationStep) -> bool:
@@ -110,14 +108,14 @@ def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
     connection = db.session.get(Connection, backup.connection_id)
     if connection is None or connection.deleted_at is not None:
         raise ConnectionNotFound  # what the plan was made for is gone
-    gateway = tools.gateways[connection.channel]
+    files = tools.gateways.store
 
     def verdict(wanted: Wanted, observed: Observed) -> Observed:
         if not may_be_restored(wanted, observed):
             raise DisconnectFirst
         now = tools.clock()
-        backups.back_up(tools.settings, backup.connection_id, gateway, now, spare=backup)
-        gateway.restore(backup.connection_id, session)
+        backups.back_up(tools.settings, backup.connection_id, files, now, spare=backup)
+        files.restore(backup.connection_id, session)
         return after_restore(observed, now)
 
     in_turn(tools, backup.connection_id, verdict)
@@ -127,7 +125,7 @@ def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
 def _read(tools: Tools, backup: Backup) -> bytes:
     """Raises `BackupUnreadable`, `BackupNotFound`, OSError. Only WhatsApp has session files."""
     session = backups.read(tools.settings, backup)
-    if not tools.gateways[Channel.WHATSAPP].check(session):
+    if not tools.gateways.store.check(session):
         raise BackupHoldsNoSession
     return session
 

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,9 +14,8 @@ from sqlalchemy import make_url
 
 from wa_app import __version__
 from wa_app.config import Settings
-from wa_app.domain.states import Channel
 from wa_app.extensions import db
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import Gateways
 from wa_app.models import Owner, utc_now
 from wa_app.services import (
     cleanups,
@@ -54,7 +53,7 @@ class Runtime:
     def __init__(
         self,
         app: Flask,
-        gateways: Mapping[Channel, Gateway],
+        gateways: Gateways,
         alerts: Alerts,
         *,
         clock: Callable[[], datetime] = utc_now,
@@ -123,7 +122,7 @@ class Runtime:
         )
 
     def _look_for_requests(self) -> None:
-        self._manager.look_for_requests()
+        self._manager.find_requests()
         self._jobs.start_what_was_asked_for()
 
     def _clean_stale(self) -> None:
@@ -157,8 +156,8 @@ class Runtime:
             return
         self._manager.dials = False
         try:
-            for gateway in self._gateways.values():
-                gateway.start(self._manager.post)
+            for sockets in self._gateways.sockets.values():
+                sockets.start(self._manager.post)
             yield self._manager
         finally:
             self._manager.stop()
@@ -199,8 +198,8 @@ class Runtime:
         log.info("stopped", owner=self.is_owner)
 
     def _stop_gateways(self) -> None:
-        for gateway in self._gateways.values():
-            gateway.stop(self._settings.policy.close_grace.total_seconds())
+        for sockets in self._gateways.sockets.values():
+            sockets.stop(self._settings.policy.close_grace.total_seconds())
 
     # ---- ownership
 
@@ -208,7 +207,7 @@ class Runtime:
         self._introduce(owner=self._lock.acquire())
         if not self._wait_for_lock():
             return
-        waiting = list(self._gateways.values())
+        waiting = list(self._gateways.sockets.values())
         while not self._stop.is_set():
             try:
                 while waiting:
@@ -252,9 +251,7 @@ class Runtime:
     def _recover(self) -> None:
         """Tried until it succeeds once; never again after sockets are open."""
         self._since = self._clock()
-        recovery.recover(
-            self._settings, self._manager, self._gateways, clock=self._clock, dice=self._dice
-        )
+        recovery.recover(self._settings, self._gateways, clock=self._clock, dice=self._dice)
         self._beat()
         watchdog.take_report(self._report, self._clock())
 

@@ -1,12 +1,11 @@
 """What the owner works with, handed to whatever it carries out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from wa_app.config import Settings
-from wa_app.domain.states import Channel
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import Gateways
 from wa_app.services.manager import Manager
 
 
@@ -14,5 +13,5 @@ from wa_app.services.manager import Manager
 class Tools:
     settings: Settings
     manager: Manager
-    gateways: Mapping[Channel, Gateway]
+    gateways: Gateways
     clock: Callable[[], datetime]

@@ -12,7 +12,7 @@ from wa_app.config import Settings
 from wa_app.domain.policy import Policy
 from wa_app.domain.session import after_wipe
 from wa_app.extensions import db
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import SessionStore, Sockets
 from wa_app.models import Connection, Operation
 from wa_app.services import alerts, backups, history
 from wa_app.services.background import within
@@ -30,7 +30,8 @@ StepResult = dict[str, Any]
 def wipe(
     connection: Connection,
     version: int,
-    gateway: Gateway,
+    sockets: Sockets,
+    files: SessionStore,
     *,
     settings: Settings,
     now: datetime,
@@ -47,14 +48,14 @@ def wipe(
 
     def close_socket() -> bool:
         closed = close()
-        return gateway.kill_strays(connection_id) > 0 or closed
+        return files.kill_strays(connection_id) > 0 or closed
 
     def drain_and_back_up() -> bool:
         drained = drain()
         return within(FILE_LIMIT, back_up) or drained
 
     def back_up() -> bool:
-        return backups.back_up(settings, connection_id, gateway, now)
+        return backups.back_up(settings, connection_id, files, now)
 
     steps = [
         _step("close_socket", close_socket),
@@ -67,12 +68,12 @@ def wipe(
 
     def remove_files() -> bool:
         if not saved:
-            gateway.quarantine(connection_id)
+            files.quarantine(connection_id)
             return True
         try:
-            return gateway.remove(connection_id)
+            return sockets.forget(connection_id)
         except OSError:
-            gateway.quarantine(connection_id)
+            files.quarantine(connection_id)
             return True
 
     steps.append(_step("remove_files", lambda: within(FILE_LIMIT, remove_files)))

@@ -1,4 +1,4 @@
-"""WhatsApp as the services see it."""
+"""WhatsApp as the services see it: sockets, session files, and whether it can be reached."""
 
 import logging
 import time
@@ -211,6 +211,8 @@ class WhatsAppGateway:
 
     def remove(self, connection_id: str) -> bool:
         return self._folders.remove(connection_id)
+
+    forget = remove
 
     def quarantine(self, connection_id: str) -> None:
         self._folders.quarantine(connection_id)

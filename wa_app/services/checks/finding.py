@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from wa_app.config import Settings
-from wa_app.domain.states import Channel
-from wa_app.gateways.base import Gateway
+from wa_app.gateways.base import Gateways
 from wa_app.services.tools import Tools
 
 PATIENCE = 7.0
@@ -43,8 +42,8 @@ class Case:
         return self.tools.clock()
 
     @property
-    def whatsapp(self) -> Gateway:
-        return self.tools.gateways[Channel.WHATSAPP]
+    def gateways(self) -> Gateways:
+        return self.tools.gateways
 
 
 Check = Callable[[Case], Iterator[Finding]]

@@ -21,7 +21,8 @@ REQUIREMENTS = ROOT / "requirements.txt"
 
 def check_whatsapp(case: Case) -> Iterator[Finding]:
     """Every way that is in use, side by side."""
-    reaches = [in_background(partial(case.whatsapp.reach, way)) for way in _routes(case)]
+    probe = case.gateways.probes[Channel.WHATSAPP]
+    reaches = [in_background(partial(probe.reach, way)) for way in _routes(case)]
     for reach in (one.result(PATIENCE) for one in reaches):
         proxy = reach.proxy
         if reach.failed is not None:
@@ -43,7 +44,8 @@ def _routes(case: Case) -> list[str | None]:
 
 def check_clock(case: Case) -> Iterator[Finding]:
     """Against WhatsApp's: a login is refused when they are far apart."""
-    reach: Reach = case.whatsapp.reach(case.settings.whatsapp_proxy or None)
+    probe = case.gateways.probes[Channel.WHATSAPP]
+    reach: Reach = probe.reach(case.settings.whatsapp_proxy or None)
     if reach.date is None:
         yield well("unknown")
         return
@@ -52,7 +54,7 @@ def check_clock(case: Case) -> Iterator[Finding]:
 
 
 def check_library(case: Case) -> Iterator[Finding]:
-    parts = case.whatsapp.components()
+    parts = case.gateways.components()
     installed, pinned = parts.get("neonize"), _pinned("neonize")
     if installed is None:
         yield ill("missing", pinned=pinned or "")
