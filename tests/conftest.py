@@ -47,8 +47,9 @@ def _empty_database() -> bytes:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real hash is slow by design; one test of its own signs in with it."""
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    nobody = cheap.hash("nobody")
     monkeypatch.setattr(accounts, "_hasher", cheap)
-    monkeypatch.setattr(accounts, "_nobody", cheap.hash("nobody"))
+    monkeypatch.setattr(accounts, "_nobody", lambda: nobody)
 
 
 @pytest.fixture

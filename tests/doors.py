@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-Answer = Callable[[socket.socket], None]
+Answer = Callable[[socket.socket], object]
 
 
 @contextmanager
@@ -33,7 +33,10 @@ def door(answer: Answer) -> Iterator[int]:
 def read_head(connection: socket.socket) -> str:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += connection.recv(1)
+        byte = connection.recv(1)
+        if not byte:
+            raise ConnectionError("they hung up")
+        head += byte
     return head.decode()
 
 

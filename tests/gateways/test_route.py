@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -82,6 +83,33 @@ def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None
         assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
 
 
+def test_a_proxy_may_answer_in_pieces(trust: ssl.SSLContext) -> None:
+    def hesitate(connection: socket.socket) -> None:
+        read_head(connection)
+        for piece in (
+            b"HTTP/1.1 1",
+            b"00 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+            b"Via: test\r\n\r\n",
+        ):
+            connection.sendall(piece)
+            time.sleep(0.05)
+        whatsapp(trust)(connection)
+
+    with door(hesitate) as port:
+        assert route.reach(f"http://127.0.0.1:{port}").failed is None
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_that_hangs_up_is_no_answer(trust: ssl.SSLContext, scheme: str) -> None:
+    with door(lambda connection: connection.recv(1)) as port:
+        assert route.reach(f"{scheme}://127.0.0.1:{port}").failed is Stage.PROXY
+
+
+def test_a_wrong_login_at_a_socks_proxy_is_no_answer(trust: ssl.SSLContext) -> None:
+    with door(socks_proxy(whatsapp(trust), b"\x01\x03ana\x06secret")) as port:
+        assert route.reach(f"socks5://ana:wrong!@127.0.0.1:{port}").failed is Stage.PROXY
+
+
 def test_somebody_else_on_the_way_is_no_answer(
     trust: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +120,7 @@ def test_somebody_else_on_the_way_is_no_answer(
         assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.TLS
 
 
-def test_silence_is_no_answer_and_ends_in_time(
+def test_a_drip_is_no_answer_and_ends_in_time(
     trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(route, "PATIENCE", 0.3)
@@ -105,6 +133,16 @@ def test_silence_is_no_answer_and_ends_in_time(
 
     with door(drip) as port:
         assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
+        over.set()
+
+
+def test_silence_beyond_a_proxy_ends_in_time(
+    trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "PATIENCE", 0.3)
+    over = threading.Event()
+    with door(socks_proxy(lambda _: over.wait())) as port:
+        assert route.reach(f"socks5://127.0.0.1:{port}").failed is Stage.TLS
         over.set()
 
 

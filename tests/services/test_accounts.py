@@ -9,7 +9,6 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import delete, update
 
@@ -36,10 +35,7 @@ NOBODYS_TEXT = ("", "")
 
 
 @pytest.fixture(autouse=True)
-def in_app(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", cheap)
-    monkeypatch.setattr(accounts, "_nobody", cheap.hash("nobody"))
+def in_app(app: Flask) -> Iterator[None]:
     with app.app_context():
         yield
 

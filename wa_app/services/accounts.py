@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -30,8 +31,12 @@ GUESSES = RateLimitItemPerMinute(10, 15)
 """So often may somebody who holds another's browser try to guess their password."""
 
 _hasher = PasswordHasher()
-# What an unknown e-mail is checked against, so that it takes as long as a wrong password.
-_nobody = _hasher.hash(secrets.token_hex(16))
+
+
+@cache
+def _nobody() -> str:
+    """What an unknown e-mail is checked against, so that it takes as long as a wrong password."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def sign_in(email: str, password: str) -> User | None:
@@ -43,8 +48,9 @@ def sign_in(email: str, password: str) -> User | None:
 def _knows(user: User | None, password: str) -> bool:
     """Somebody who has not chosen a password yet knows none."""
     known = user.password_hash if user else ""
+    nobody = _nobody()  # whoever comes: it is made once, and who it is made for must not show
     try:
-        return _hasher.verify(known or _nobody, password) and bool(known)
+        return _hasher.verify(known or nobody, password) and bool(known)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -1,28 +1,18 @@
 """Pictures of a QR code."""
 
 import io
-
-import qrcode
-from qrcode.constants import ERROR_CORRECT_L
-
-BORDER = 4
-"""Modules of white around the code; scanners need them."""
+from typing import Any
 
 
 def svg(payload: str) -> str:
     """One path in a square view box, so that it is sharp at every size."""
-    matrix = _code(payload).get_matrix()
-    size = len(matrix)
-    path = "".join(
-        f"M{x} {y}h{length}v1h-{length}z"
-        for y, row in enumerate(matrix)
-        for x, length in _runs(row)
+    from qrcode.image.svg import SvgPathFillImage
+
+    sharp = {"shape-rendering": "crispEdges"}
+    picture: str = (
+        _code(payload).make_image(SvgPathFillImage, **sharp).to_string(encoding="unicode")
     )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" '
-        f'width="{size * 8}" height="{size * 8}" shape-rendering="crispEdges">'
-        f'<path fill="#fff" d="M0 0h{size}v{size}H0z"/><path fill="#000" d="{path}"/></svg>'
-    )
+    return picture
 
 
 def png(payload: str) -> bytes:
@@ -31,21 +21,11 @@ def png(payload: str) -> bytes:
     return picture.getvalue()
 
 
-def _code(payload: str) -> qrcode.QRCode:
-    code = qrcode.QRCode(error_correction=ERROR_CORRECT_L, box_size=8, border=BORDER)
+def _code(payload: str) -> Any:
+    # Not at the top: it brings Pillow along, and a start needs no picture.
+    from qrcode import QRCode
+    from qrcode.constants import ERROR_CORRECT_L
+
+    code = QRCode(error_correction=ERROR_CORRECT_L)
     code.add_data(payload)
-    code.make()
     return code
-
-
-def _runs(row: list[bool]) -> list[tuple[int, int]]:
-    """(start, length) of every run of dark modules."""
-    runs: list[tuple[int, int]] = []
-    for x, dark in enumerate(row):
-        if not dark:
-            continue
-        if runs and sum(runs[-1]) == x:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((x, 1))
-    return runs
