@@ -64,12 +64,7 @@ UP = {
 }
 """Arrows that still point the wrong way. This table only ever gets shorter."""
 
-CIRCLES: set[frozenset[str]] = {
-    frozenset(
-        f"gateways.whatsapp.{name}"
-        for name in ("farewell", "outgoing", "session", "session_process")
-    ),
-}
+CIRCLES: set[frozenset[str]] = set()
 """What still goes in circles. This table only ever gets shorter."""
 
 

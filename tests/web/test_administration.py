@@ -29,7 +29,7 @@ from wa_app.models import (
     User,
     utc_now,
 )
-from wa_app.services import accounts, audit, connections, operations
+from wa_app.services import accounts, audit, connections, operation_requests, operations
 from wa_app.services.audit import COMMAND_LINE, Actor
 from wa_app.web import audit_export
 from wa_app.web import operations as words
@@ -297,7 +297,7 @@ def test_the_page_of_the_reset_wants_the_word_too(carla: Person) -> None:
 
 def test_every_kind_step_and_outcome_has_its_words(carla: Person) -> None:
     for kind in operations.PLANS:
-        operation = operations.ask(Actor("carla"), kind, {"backup": "x"})
+        operation = operation_requests.ask(Actor("carla"), kind, {"backup": "x"})
         operation.steps = [
             OperationStep(what=what, target="target", outcome=outcome, detail="backup_not_found")
             for what in (*operations.ACTS, "plan")

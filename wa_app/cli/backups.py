@@ -4,10 +4,10 @@ import click
 from flask.cli import AppGroup
 
 from wa_app.cli.shared import carried_out, refusals_in_words, settings, wa
+from wa_app.domain.operations import FAILED
 from wa_app.models import Operation
-from wa_app.services import accounts, connections, operations, restoring
+from wa_app.services import accounts, connections, operation_requests, restoring
 from wa_app.services import backups as files
-from wa_app.services.wiping import FAILED
 from wa_app.web.operations import detail_of, summary
 
 group = AppGroup("backup", help="Encrypted copies of session files.")
@@ -61,7 +61,7 @@ def _tell(operation: Operation) -> None:
     for step in operation.steps:
         told = detail_of(step) or ""
         click.echo(f"{step.label or step.target:40} {step.outcome or 'waiting':8} {told}".rstrip())
-    counts = operations.counts(operation)
+    counts = operation_requests.counts(operation)
     if counts[FAILED] or operation.state != "DONE":
         raise click.ClickException(summary(operation, counts))
     click.echo(summary(operation, counts))

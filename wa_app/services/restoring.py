@@ -10,15 +10,12 @@ from sqlalchemy.orm import joinedload
 from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.errors import (
-    BackupDamaged,
-    BackupForeign,
     BackupHoldsNoSession,
-    BackupNotFound,
-    BackupWrongKey,
     ConnectionNotFound,
     DisconnectFirst,
     Refused,
 )
+from wa_app.domain.operations import FAILED
 from wa_app.domain.session import after_restore, may_be_restored
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
@@ -26,23 +23,7 @@ from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services import alerts, audit, backups, connections
 from wa_app.services.audit import Actor
 from wa_app.services.backups import Backup
-from wa_app.services.cleanups import in_turn
-from wa_app.services.tools import Tools
-from wa_app.services.wiping import FAILED
-
-REFUSALS: Mapping[str, type[Refused]] = {
-    kind.error: kind
-    for kind in (
-        BackupNotFound,
-        ConnectionNotFound,
-        DisconnectFirst,
-        BackupForeign,
-        BackupWrongKey,
-        BackupDamaged,
-        BackupHoldsNoSession,
-    )
-}
-
+from wa_app.services.tools import Tools, in_turn
 
 # ---- plans
 
@@ -213,9 +194,3 @@ def _obstacle(connection: Connection | None) -> Refused | None:
         return ConnectionNotFound()
     restorable = may_be_restored(connection.wanted, connection.observed)
     return None if restorable else DisconnectFirst()
-
-
-def refused(operation: Operation) -> Refused | None:
-    """Why nothing was done, if it was refused."""
-    words = {step.detail for step in operation.steps}
-    return next((kind() for word, kind in REFUSALS.items() if word in words), None)

@@ -21,6 +21,7 @@ from wa_app.models import Owner, utc_now
 from wa_app.services import (
     cleanups,
     forgetting,
+    operation_requests,
     operations,
     ownership,
     recovery,
@@ -128,11 +129,11 @@ class Runtime:
 
     def _clean_stale(self) -> None:
         if cleanups.stale(self.tools):
-            operations.ask(CLEAN_STALE, "cleanup.stale")
+            operation_requests.ask(CLEAN_STALE, "cleanup.stale")
 
     def _back_up(self) -> None:
         if restoring.has_linked_numbers():
-            operations.ask(BACK_UP, "backup.create")
+            operation_requests.ask(BACK_UP, "backup.create")
         restoring.remove_forgotten(self._settings, BACK_UP, self._clock())
 
     def _forget(self) -> None:

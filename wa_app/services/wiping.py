@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import update
 
 from wa_app.config import Settings
+from wa_app.domain.operations import DONE, FAILED, NOTHING
 from wa_app.domain.policy import Policy
 from wa_app.domain.session import after_wipe
 from wa_app.extensions import db
@@ -79,9 +80,6 @@ def wipe(
     folder_gone = steps[-1]["outcome"] != FAILED
     _reset(connection_id, version, steps, folder_gone, settings.policy, now)
     time.sleep(settings.policy.settle_delay.total_seconds())
-
-
-DONE, NOTHING, FAILED = "done", "nothing", "failed"
 
 
 def _step(name: str, run: Callable[[], bool]) -> StepResult:

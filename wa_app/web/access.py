@@ -11,20 +11,22 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from wa_app.config import Settings
-from wa_app.domain.errors import ConnectionNotFound, UserNotFound, WrongInput
-from wa_app.domain.states import Channel
-from wa_app.extensions import csrf, db, login_manager
-from wa_app.models import Connection, Token, User
-from wa_app.services import connections, tokens
-from wa_app.services.audit import Actor
-from wa_app.web.errors import (
+from wa_app.domain.errors import (
+    ConnectionNotFound,
     Deactivated,
     Forbidden,
     OwnPassword,
     ScopeMissing,
     Unauthorized,
-    wants_json,
+    UserNotFound,
+    WrongInput,
 )
+from wa_app.domain.states import Channel
+from wa_app.extensions import csrf, db, login_manager
+from wa_app.models import Connection, Token, User
+from wa_app.services import connections, tokens
+from wa_app.services.audit import Actor
+from wa_app.web.errors import wants_json
 from wa_app.web.times import now
 
 OPEN = frozenset(

@@ -12,46 +12,19 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from wa_app.domain.errors import NotFound, Refused, TooOften, WrongInput
+from wa_app.domain.errors import (
+    Forbidden,
+    NotFound,
+    Refused,
+    ScopeMissing,
+    TooOften,
+    Unauthorized,
+    WrongInput,
+)
 from wa_app.extensions import db
 from wa_app.web.times import iso, now
 
 log = structlog.get_logger()
-
-
-class Unauthorized(Refused):
-    """Nobody is signed in."""
-
-    error = "unauthorized"
-
-
-class Forbidden(Refused):
-    """Known, but not allowed."""
-
-    error = "forbidden"
-
-
-class Deactivated(Forbidden):
-    """The caller's account is switched off."""
-
-    error = "deactivated"
-
-
-class ScopeMissing(Forbidden):
-    """The token of the request may do other things, but not this."""
-
-    error = "scope_missing"
-
-    def __init__(self, scope: str | None) -> None:
-        super().__init__()
-        self.scope = scope
-
-
-class OwnPassword(Refused):
-    """A new password or link for oneself, without saying the password one has: whoever finds a
-    signed-in browser could keep others out with it."""
-
-    error = "own_password"
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.models import JobRun, Operation, OperationStep
-from wa_app.services import operations
+from wa_app.services import operation_requests
 from wa_app.web.errors import ERRORS
 from wa_app.web.times import iso
-
-CONFIRMATION = "RESET"
-"""What a person types before everything is reset; the same word in every language."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +104,6 @@ def title(operation: Operation) -> str:
     return str(words.title if words else OTHERS[operation.kind])
 
 
-def needs_word(kind: str) -> bool:
-    return kind == "cleanup.full_reset"
-
-
 def detail_of(step: OperationStep) -> str | None:
     """Why it failed: a refusal's sentence where there is one, else what the system said."""
     words = ERRORS.get(step.detail or "")
@@ -148,7 +141,7 @@ def operation_document(operation: Operation) -> dict[str, Any]:
         "actor": operation.actor,
         "createdAt": iso(operation.created_at),
         "finishedAt": iso(operation.finished_at),
-        "counts": operations.counts(operation),
+        "counts": operation_requests.counts(operation),
         "steps": [
             {
                 "what": step.what,

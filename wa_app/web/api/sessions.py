@@ -8,7 +8,7 @@ from wa_app.domain.errors import NotFound, OperationNotFound, PairFirst, WrongIn
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
-from wa_app.services import connections, operations
+from wa_app.services import connections, operation_requests
 from wa_app.web import inputs, qr
 from wa_app.web.access import (
     actor,
@@ -106,7 +106,7 @@ def force_cleanup_for(user: User) -> Response:
     if connection is None:
         return answer(_("There was nothing to clean up."), steps=[])
     started = connections.force_cleanup(actor(), connection)
-    return operation_answer(operations.wait_for(started.id, wait))
+    return operation_answer(operation_requests.wait_for(started.id, wait))
 
 
 def _connection_to_connect(user: User, channel: Channel | None) -> Connection:

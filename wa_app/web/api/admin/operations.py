@@ -5,16 +5,15 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import ConfirmFirst, NotFound
+from wa_app.domain.operations import CONFIRMATION, needs_word
 from wa_app.models import Operation
-from wa_app.services import jobs, operations
+from wa_app.services import jobs, operation_requests
 from wa_app.web import inputs
 from wa_app.web.access import actor, require_admin
 from wa_app.web.api.answers import answer
 from wa_app.web.operations import (
     CLEANUPS,
-    CONFIRMATION,
     job_document,
-    needs_word,
     operation_document,
     summary,
 )
@@ -41,17 +40,17 @@ def clean(name: str) -> Response:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
     """The result of an operation, or 202 while it is under way."""
     wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
-    return _answer(operations.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
+    return _answer(operation_requests.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> Response:
-    return _answer(operations.find(operation_id))
+    return _answer(operation_requests.find(operation_id))
 
 
 def _answer(operation: Operation) -> Response:
-    message = summary(operation, operations.counts(operation))
+    message = summary(operation, operation_requests.counts(operation))
     code = 200 if operation.state == "DONE" else 202
     return answer(message, code, **operation_document(operation))
 
