@@ -31,8 +31,7 @@ from wa_app.models import (
 )
 from wa_app.services import accounts, audit, connections, operation_requests, operations
 from wa_app.services.audit import COMMAND_LINE, Actor
-from wa_app.web import audit_export
-from wa_app.web import operations as words
+from wa_app.wording import operations as words
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = "+34600111222"
@@ -399,9 +398,9 @@ def test_no_transaction_is_open_while_a_piece_of_the_export_is_on_its_way(
     for number in range(25):
         audit.record(COMMAND_LINE, "test.count", str(number))
     db.session.commit()
-    monkeypatch.setattr(audit_export, "AT_ONCE", 10)
+    monkeypatch.setattr(audit, "AT_ONCE", 10)
     pieces = []
-    for piece in audit_export.pieces("test.count"):
+    for piece in audit.as_csv("test.count"):
         assert not db.session().in_transaction()
         pieces.append(piece)
     assert [len(piece.splitlines()) for piece in pieces] == [1, 10, 10, 5]

@@ -22,7 +22,8 @@ from wa_app.services import doctor
 from wa_app.services.checks import CHECKS
 from wa_app.services.checks.finding import Finding
 from wa_app.services.doctor import Report
-from wa_app.web import diagnoses
+from wa_app.services.report import lines
+from wa_app.wording import diagnoses
 
 ADDRESS = "/admin/diagnostics"
 
@@ -150,4 +151,4 @@ def test_times_are_told_in_utc(app: Flask) -> None:
     at = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
     report = Report(at, (("scheduler", Finding(True, "runs", {"at": at})),))
     with app.test_request_context():
-        assert "2026-11-21 09:00:00 UTC" in "\n".join(diagnoses.lines(report))
+        assert "2026-11-21 09:00:00 UTC" in "\n".join(lines(report))

@@ -8,7 +8,7 @@ from wa_app.domain.operations import FAILED
 from wa_app.models import Operation
 from wa_app.services import accounts, connections, operation_requests, restoring
 from wa_app.services import backups as files
-from wa_app.web.operations import detail_of, summary
+from wa_app.wording.operations import detail_of, summary
 
 group = AppGroup("backup", help="Encrypted copies of session files.")
 wa.add_command(group)

@@ -11,10 +11,10 @@ from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
-from wa_app.services import accounts, connections, overview
+from wa_app.services import accounts, connections, overview, ownership
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connection_status import status_document
 from wa_app.services.overview import Query
-from wa_app.web import presentation
 
 
 @wa.command()
@@ -25,7 +25,7 @@ from wa_app.web import presentation
 def status(search: str, state: str | None, hold: str | None, as_json: bool) -> None:
     """What every connection is doing, and why; also those that belong to nobody."""
     query = Query(search, Status(state) if state else None, Hold(hold) if hold else None)
-    owner = connections.owner()
+    owner = ownership.owner()
     documents = [_document(connection, owner) for connection in overview.everything(query)]
     if as_json:
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
@@ -43,7 +43,7 @@ def _document(connection: Connection, owner: Owner | None) -> dict[str, Any]:
     return {
         "user": user and user.email,
         "name": connection.name,
-        **presentation.status_document(connection, owner, utc_now(), None),
+        **status_document(connection, owner, utc_now(), None),
     }
 
 
@@ -115,9 +115,7 @@ def _report(connection_id: str) -> None:
         click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")
     if not _carried_out(connection):
         raise click.ClickException("The request is stored and will be carried out; nobody has yet.")
-    document = presentation.status_document(
-        connection, connections.owner(), utc_now(), connection.user
-    )
+    document = status_document(connection, ownership.owner(), utc_now(), connection.user)
     click.echo(f"{document['status']}: {document['explanation']['title']}" if running else "Done.")
 
 

@@ -15,7 +15,7 @@ from wa_app.domain.operations import CONFIRMATION
 from wa_app.models import utc_now
 from wa_app.services import jobs, operation_requests
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.web import operations as words
+from wa_app.wording import operations as words
 
 clean = AppGroup("clean", help="Remove what is left over.")
 scheduled = AppGroup("jobs", help="What runs by itself.")

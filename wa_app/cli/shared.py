@@ -10,10 +10,10 @@ from flask.cli import AppGroup
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
 from wa_app.models import Operation, utc_now
-from wa_app.services import connections, operation_requests, ownership
+from wa_app.services import operation_requests, ownership
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.runtime import Runtime
-from wa_app.web.errors import sentence_of
+from wa_app.wording.refusals import sentence_of
 
 wa = AppGroup("wa", help="Run Vigía from the command line.")
 
@@ -39,7 +39,7 @@ def settings() -> Settings:
 
 def server_is_running() -> bool:
     stale_after = settings().policy.heartbeat_stale_after
-    return ownership.is_alive(connections.owner(), utc_now(), stale_after)
+    return ownership.is_alive(ownership.owner(), utc_now(), stale_after)
 
 
 def runtime() -> Runtime:

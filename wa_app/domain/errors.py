@@ -1,4 +1,4 @@
-"""What can be refused, named by what to do next. Words and HTTP codes are in `web/errors.py`."""
+"""What can be refused, named by what to do next. Words and HTTP codes: `wording/refusals.py`."""
 
 from datetime import timedelta
 

@@ -24,7 +24,7 @@ from wa_app.domain.errors import (
 from wa_app.domain.messages import MAX_TEXT
 from wa_app.domain.states import Channel, Status
 from wa_app.extensions import db, limiter
-from wa_app.models import Connection, ConnectionEvent, Operation, OperationStep, Owner, Token, User
+from wa_app.models import Connection, ConnectionEvent, Operation, OperationStep, Token, User
 from wa_app.services import administrators, audit
 from wa_app.services.audit import Actor
 from wa_app.services.waiting import wait
@@ -263,10 +263,6 @@ def history(connection: Connection, *, before: int | None, limit: int) -> list[C
 def operation(connection: Connection, operation_id: int) -> Operation | None:
     found = db.session.get(Operation, operation_id)
     return found if found is not None and found.connection_id == connection.id else None
-
-
-def owner() -> Owner | None:
-    return db.session.get(Owner, 1)
 
 
 def last_cleanup(connection: Connection) -> list[dict[str, Any]]:

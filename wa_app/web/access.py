@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import current_app, g, redirect, request, url_for
+from flask import current_app, g, has_request_context, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -215,3 +215,18 @@ def safe_next(target: str | None) -> str | None:
         return None
     parts = urlsplit(target)
     return target if not parts.scheme and not parts.netloc else None
+
+
+# ---- in which language
+
+LOCALES: Mapping[str, str] = {"en": "English", "es": "Español"}
+
+
+def choose_locale() -> str:
+    """The user's own choice, else the one made in this browser, else what the browser asks for."""
+    if not has_request_context():
+        return "en"
+    chosen = g.get("locale") or session.get("locale")
+    if chosen in LOCALES:
+        return str(chosen)
+    return request.accept_languages.best_match(list(LOCALES)) or "en"

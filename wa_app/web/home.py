@@ -1,5 +1,6 @@
 """Home: the connection card, the pairing dialog, and the simple bot card."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
@@ -13,15 +14,36 @@ from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection
 from wa_app.services import connections
-from wa_app.web import errors, times, words
-from wa_app.web.access import actor, me, own_connection_or_404, practice_offered, refuse_hidden
+from wa_app.web import (
+    errors,
+    times,
+)
+from wa_app.web.access import (
+    LOCALES,
+    actor,
+    me,
+    own_connection_or_404,
+    practice_offered,
+    refuse_hidden,
+)
 from wa_app.web.cards import Card, card_of, max_attempts, pairing_of, tabs_of
 from wa_app.web.phone import phone_of
-from wa_app.web.presentation import LOCALES, look_of_event
 from wa_app.web.waiting import settled
-from wa_app.web.words import also_on_the_phone
+from wa_app.wording.closes import REASONS
+from wa_app.wording.connections import TABS, also_on_the_phone, look_of_event
+from wa_app.wording.times import iso, phone
+from wa_app.wording.users import ROLES, SCOPES
 
 bp = Blueprint("home", __name__)
+
+
+WORDS: Mapping[str, Mapping[Any, str]] = {
+    "REASONS": REASONS,
+    "ROLES": ROLES,
+    "SCOPES": SCOPES,
+    "TABS": TABS,
+}
+"""The tables that templates read for themselves."""
 
 
 def register_words(app: Flask) -> None:
@@ -30,7 +52,9 @@ def register_words(app: Flask) -> None:
         lambda: {
             "locales": LOCALES,
             "locale": str(get_locale() or "en"),
-            "words": words,
+            "words": WORDS,
+            "iso": iso,
+            "phone_number": phone,
             "times": times,
             "max_attempts": max_attempts,
             "practice_offered": practice_offered,

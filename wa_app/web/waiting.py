@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from wa_app.domain.connection import is_under_way
 from wa_app.models import Connection
-from wa_app.services import connections
-from wa_app.web.presentation import is_under_way, owner_is_alive
+from wa_app.services import connections, ownership
+from wa_app.services.ownership import owner_is_alive
 from wa_app.web.times import now
 
 SECONDS = 0.6
@@ -18,7 +19,7 @@ LONGEST_WAIT = 15.0
 def settled(connection: Connection, seen: Callable[[Connection], bool] | None = None) -> Connection:
     """The connection as soon as the owner has come to the request (or `seen` says so), after that
     time at most. Without an owner there is nothing to wait for."""
-    if not owner_is_alive(connections.owner(), now()):
+    if not owner_is_alive(ownership.owner(), now()):
         return connection
-    carried_out = seen or (lambda looked_at: not is_under_way(looked_at))
+    carried_out = seen or (lambda looked_at: not is_under_way(looked_at.asked, looked_at.observed))
     return connections.wait_until(connection.id, carried_out, SECONDS)

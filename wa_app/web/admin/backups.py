@@ -10,9 +10,10 @@ from wa_app.models import Operation
 from wa_app.services import backups as files
 from wa_app.services import operation_requests, restoring
 from wa_app.web.access import actor, require_admin, settings
-from wa_app.web.errors import back_with_words, sentence_of
-from wa_app.web.operations import detail_of, summary
+from wa_app.web.errors import back_with_words
 from wa_app.web.waiting import LONGEST_WAIT
+from wa_app.wording.operations import detail_of, summary
+from wa_app.wording.refusals import sentence_of
 
 bp = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 bp.before_request(require_admin)

@@ -18,10 +18,10 @@ from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.domain.errors import Refused
 from wa_app.models import User
 from wa_app.services import accounts, backups, connections, invitations, people
-from wa_app.web import errors, inputs, links, words
+from wa_app.web import errors, inputs, links
 from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
-from wa_app.web.presentation import USER_LOOKS
 from wa_app.web.times import now
+from wa_app.wording.users import USER_LOOKS, deleted
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 bp.before_request(require_admin)
@@ -204,7 +204,10 @@ def delete(user_id: int) -> ResponseReturnValue:
         logout_user()
         session.clear()
         return redirect(url_for("auth.sign_in"))
-    flash(words.deleted(email, goes), "done")
+    flash(
+        deleted(email, connections=goes.connections, messages=goes.messages, tokens=goes.tokens),
+        "done",
+    )
     return redirect(url_for(".everyone"))
 
 

@@ -11,8 +11,8 @@ from wa_app.services import connections, outbox
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me
 from wa_app.web.api.answers import answer
-from wa_app.web.times import iso
-from wa_app.web.words import FAIL_CAUSES, MESSAGE_STATES
+from wa_app.wording.messages import FAIL_CAUSES, MESSAGE_STATES
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_messages", __name__, url_prefix="/api/whatsapp")
 

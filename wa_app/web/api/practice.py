@@ -11,9 +11,9 @@ from wa_app.services import connections, practice
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me, practice_offered
 from wa_app.web.api.answers import answer, status_answer
-from wa_app.web.times import iso
 from wa_app.web.waiting import settled
-from wa_app.web.words import FAULTS
+from wa_app.wording.practice import FAULTS
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_practice", __name__, url_prefix="/api/practice")
 

@@ -8,7 +8,9 @@ from wa_app.domain.errors import NotFound, OperationNotFound, PairFirst, WrongIn
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
-from wa_app.services import connections, operation_requests
+from wa_app.services import connections, operation_requests, ownership
+from wa_app.services.connection_status import status_document
+from wa_app.services.ownership import owner_is_alive
 from wa_app.web import inputs, qr
 from wa_app.web.access import (
     actor,
@@ -18,10 +20,11 @@ from wa_app.web.access import (
     refuse_hidden,
 )
 from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
-from wa_app.web.presentation import owner_is_alive, status_document
-from wa_app.web.times import iso, now
+from wa_app.web.times import now
 from wa_app.web.waiting import LONGEST_WAIT, settled
-from wa_app.web.words import REASONS, also_on_the_phone
+from wa_app.wording.closes import REASONS
+from wa_app.wording.connections import also_on_the_phone
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_sessions", __name__, url_prefix="/api/whatsapp")
 
@@ -179,7 +182,7 @@ def remove_connection(connection_id: str) -> Response:
 
 
 def _described(connection: Connection) -> dict[str, object]:
-    document = status_document(connection, connections.owner(), now(), me())
+    document = status_document(connection, ownership.owner(), now(), me())
     return document | {"name": connection.name, "createdAt": iso(connection.created_at)}
 
 
@@ -206,7 +209,7 @@ def qr_png() -> Response:
 
 def _payload() -> str:
     connection = chosen_connection(me())
-    alive = owner_is_alive(connections.owner(), now())
+    alive = owner_is_alive(ownership.owner(), now())
     if connection is None or connection.qr_payload is None or not alive:
         raise NoPicture
     return connection.qr_payload

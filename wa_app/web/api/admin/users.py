@@ -12,8 +12,9 @@ from wa_app.services import accounts, connections, invitations, people
 from wa_app.web import inputs, links
 from wa_app.web.access import actor, refuse_for_oneself, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.times import iso, now
-from wa_app.web.words import deleted
+from wa_app.web.times import now
+from wa_app.wording.times import iso
+from wa_app.wording.users import deleted
 
 bp = Blueprint("api_admin_users", __name__, url_prefix="/api/admin/users")
 bp.before_request(require_admin)
@@ -85,7 +86,7 @@ def delete(user_id: int) -> Response:
     email, goes = user.email, people.belongings(user)
     connections.remove_user(actor(), user)
     return answer(
-        deleted(email, goes),
+        deleted(email, connections=goes.connections, messages=goes.messages, tokens=goes.tokens),
         connections=goes.connections,
         messages=goes.messages,
         tokens=goes.tokens,
