@@ -23,7 +23,7 @@ from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
-from wa_app.services import backups, connections, operation_requests, operations, restoring
+from wa_app.services import backups, connection_registry, operation_requests, operations, restoring
 from wa_app.services.manager import Manager
 from wa_app.services.tools import Tools
 
@@ -159,7 +159,7 @@ class Shop:
         self.tools = Tools(self.settings, manager, gateways, lambda: self.now)
         self.ana = User(email="ana@example.org", password_hash="")
         db.session.add(self.ana)
-        self.id = connections.create(ANA, self.ana, Channel.WHATSAPP).id
+        self.id = connection_registry.create(ANA, self.ana, Channel.WHATSAPP).id
         self.link("ana:1")
 
     def link(self, jid: str) -> None:

@@ -14,7 +14,14 @@ from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Audit, Connection, Mail, Operation, OperationStep, User
-from wa_app.services import accounts, cleanups, connections, operation_requests, operations
+from wa_app.services import (
+    accounts,
+    cleanups,
+    connection_registry,
+    connections,
+    operation_requests,
+    operations,
+)
 from wa_app.services.audit import Actor
 from wa_app.services.backups import sealer_of
 from wa_app.services.tools import Tools
@@ -84,7 +91,7 @@ def shops(world: World) -> list[str]:
     with world.app.app_context():
         for name in ("bruno", "diego", "elena", "fatima"):
             user = accounts.create(CARLA, f"{name}@example.org", PASSWORD)
-            connection = connections.create(CARLA, user, Channel.PRACTICE)
+            connection = connection_registry.create(CARLA, user, Channel.PRACTICE)
             ids.append(connection.id)
     return ids
 

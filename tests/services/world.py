@@ -16,7 +16,16 @@ from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.models import Connection, Message, PracticeMessage, User
-from wa_app.services import accounts, bot, connections, outbox, ownership, practice, recovery
+from wa_app.services import (
+    accounts,
+    bot,
+    connection_registry,
+    connections,
+    outbox,
+    ownership,
+    practice,
+    recovery,
+)
 from wa_app.services.audit import Actor
 from wa_app.services.manager import Manager
 from wa_app.services.monitor import Monitor
@@ -66,7 +75,7 @@ class World:
         with app.app_context():
             self.ana_id = accounts.create(ANA, "ana@example.org", PASSWORD).id
             user = db.session.get_one(User, self.ana_id)
-            self.connection_id = connections.create(ANA, user, Channel.PRACTICE).id
+            self.connection_id = connection_registry.create(ANA, user, Channel.PRACTICE).id
         self.begin()
 
     def begin(self) -> None:

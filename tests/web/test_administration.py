@@ -29,7 +29,14 @@ from wa_app.models import (
     User,
     utc_now,
 )
-from wa_app.services import accounts, audit, connections, operation_requests, operations
+from wa_app.services import (
+    accounts,
+    audit,
+    connection_registry,
+    connections,
+    operation_requests,
+    operations,
+)
 from wa_app.services.audit import COMMAND_LINE, Actor
 from wa_app.wording import operations as words
 
@@ -44,10 +51,10 @@ def fleet(cast: dict[str, User], connection: Connection) -> dict[str, Connection
         connection, status=Status.CONNECTED, phone=NUMBER, has_credentials=True,
         status_since=utc_now(),
     )  # fmt: skip
-    his = connections.create(COMMAND_LINE, cast["bruno"], Channel.WHATSAPP, "Second shop")
+    his = connection_registry.create(COMMAND_LINE, cast["bruno"], Channel.WHATSAPP, "Second shop")
     observe(his, hold=Hold.CONFLICT, phone="+34911000999", has_credentials=True, attempt=2)
-    practice = connections.create(COMMAND_LINE, cast["bruno"], Channel.PRACTICE)
-    own = connections.create(COMMAND_LINE, cast["carla"], Channel.WHATSAPP)
+    practice = connection_registry.create(COMMAND_LINE, cast["bruno"], Channel.PRACTICE)
+    own = connection_registry.create(COMMAND_LINE, cast["carla"], Channel.WHATSAPP)
     return {"ana": hers, "bruno": his, "practice": practice, "carla": own}
 
 

@@ -6,7 +6,7 @@ from flask.cli import AppGroup
 from wa_app.cli.shared import carried_out, refusals_in_words, settings, wa
 from wa_app.domain.operations import FAILED
 from wa_app.models import Operation
-from wa_app.services import accounts, connections, operation_requests, restoring
+from wa_app.services import accounts, connection_registry, operation_requests, restoring
 from wa_app.services import backups as files
 from wa_app.wording.operations import detail_of, summary
 
@@ -30,7 +30,7 @@ def create_backup(email: str | None) -> None:
         if email is None:
             _tell(carried_out("backup.create"))
             return
-        for connection in connections.of_user(accounts.find_or_refuse(email)):
+        for connection in connection_registry.of_user(accounts.find_or_refuse(email)):
             _tell(carried_out("backup.create", connection=connection.id))
 
 

@@ -11,7 +11,15 @@ from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
-from wa_app.services import accounts, connections, overview, ownership
+from wa_app.services import (
+    accounts,
+    connection_access,
+    connection_registry,
+    connection_status,
+    connections,
+    overview,
+    ownership,
+)
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.connection_status import status_document
 from wa_app.services.overview import Query
@@ -61,10 +69,10 @@ def _request_command(name: str, act: Callable[[Connection], None], sentence: str
 def _connection(email: str, connection_id: str | None, *, may_create: bool) -> Connection:
     user = accounts.find_or_refuse(email)
     if connection_id is not None:
-        return connections.own(user, connection_id)
-    known = connections.of_user(user)
+        return connection_access.own(user, connection_id)
+    known = connection_registry.of_user(user)
     if not known and may_create:
-        return connections.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
+        return connection_registry.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
     if not known:
         raise ConnectionNotFound
     if len(known) > 1:
@@ -110,8 +118,8 @@ def _report(connection_id: str) -> None:
     with runtime().standing_in() as manager:  # None where a server holds the lock
         if manager is not None:
             manager.wake(connection_id)
-        connection = connections.wait_until(connection_id, _carried_out, CARRIED_OUT)
-    for step in connections.last_cleanup(connection):
+        connection = connection_status.wait_until(connection_id, _carried_out, CARRIED_OUT)
+    for step in connection_status.last_cleanup(connection):
         click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")
     if not _carried_out(connection):
         raise click.ClickException("The request is stored and will be carried out; nobody has yet.")

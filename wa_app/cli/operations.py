@@ -4,13 +4,7 @@ no server runs, by the command itself."""
 import click
 from flask.cli import AppGroup
 
-from wa_app.cli.shared import (
-    OPERATION_DONE,
-    carried_out,
-    refusals_in_words,
-    server_is_running,
-    wa,
-)
+from wa_app.cli.shared import OPERATION_DONE, carried_out, refusals_in_words, server_is_running, wa
 from wa_app.domain.operations import CONFIRMATION
 from wa_app.models import utc_now
 from wa_app.services import jobs, operation_requests

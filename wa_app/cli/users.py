@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 from wa_app.cli.shared import refusals_in_words, settings, wa
 from wa_app.domain.errors import WrongInput
 from wa_app.models import User, utc_now
-from wa_app.services import accounts, connections, invitations, people
+from wa_app.services import accounts, invitations, people
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.wording import mails
 from wa_app.wording.users import USER_LOOKS
@@ -132,7 +132,7 @@ def delete_user(email: str, yes: bool) -> None:
         user = accounts.find_or_refuse(email)
         if not yes:
             click.confirm(_what_goes(user), abort=True)
-        connections.remove_user(COMMAND_LINE, user)
+        accounts.remove(COMMAND_LINE, user)
     click.echo(f"Deleted {email}.")
 
 

@@ -21,7 +21,7 @@ from wa_app.domain.states import Channel, Status
 from wa_app.extensions import Base, db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, Operation, OperationStep, User
-from wa_app.services import backups, connections
+from wa_app.services import backups, connection_registry, connections
 from wa_app.services.tools import Tools, actor_of, in_turn, until
 
 # ---- plans
@@ -31,7 +31,9 @@ def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
     """Rows whose user does not exist, session folders and processes with no row, and whatever
     else points to a row that is gone."""
     for connection in db.session.scalars(select(Connection).where(_is_orphan())):
-        yield OperationStep(what="row", target=connection.id, label=connections.label(connection))
+        yield OperationStep(
+            what="row", target=connection.id, label=connection_registry.label(connection)
+        )
     known = set(db.session.scalars(select(Connection.id)))
     gateway = tools.gateways[Channel.WHATSAPP]
     for name in sorted(set(gateway.folders()) - known):
@@ -86,7 +88,7 @@ def stale(tools: Tools) -> list[Connection]:
 def plan_put_down(_tools: Tools, _: Operation) -> Iterator[OperationStep]:
     up = select(Connection).where(Connection.status != Status.DISCONNECTED)
     for connection in db.session.scalars(up.order_by(Connection.created_at)):
-        label = connections.label(connection)
+        label = connection_registry.label(connection)
         yield OperationStep(what="put_down", target=connection.id, label=label)
 
 
@@ -99,7 +101,7 @@ def plan_full_reset(tools: Tools, operation: Operation) -> Iterator[OperationSte
 
 
 def _clean_step(connection: Connection) -> OperationStep:
-    label = connections.label(connection)
+    label = connection_registry.label(connection)
     return OperationStep(what="clean", target=connection.id, label=label)
 
 

@@ -1,16 +1,21 @@
 """How a connection stands: what is told of it to pages, programs and the command line alike."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from flask import current_app
+from sqlalchemy import select
 
 from wa_app.config import Settings
-from wa_app.domain.connection import shown_status
+from wa_app.domain.connection import is_under_way, shown_status
+from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.states import Status
-from wa_app.models import Connection, Owner, User
+from wa_app.extensions import db
+from wa_app.models import Connection, ConnectionEvent, Operation, Owner, User, utc_now
 from wa_app.services import ownership
+from wa_app.services.waiting import wait
 from wa_app.wording.connections import explain
 from wa_app.wording.times import iso
 
@@ -91,3 +96,67 @@ def _owner_part(owner: Owner | None, alive: bool) -> dict[str, Any] | None:
     if owner is None:
         return None
     return {"pid": owner.pid, "host": owner.host, "since": iso(owner.since), "alive": alive}
+
+
+# ---- what it did, and waiting for what it does
+
+
+def history(connection: Connection, *, before: int | None, limit: int) -> list[ConnectionEvent]:
+    """The connection's events, newest first; `before` is the id of the last one seen."""
+    events = select(ConnectionEvent).where(ConnectionEvent.connection_id == connection.id)
+    if before is not None:
+        events = events.where(ConnectionEvent.id < before)
+    return list(db.session.scalars(events.order_by(ConnectionEvent.id.desc()).limit(limit)))
+
+
+def operation(connection: Connection, operation_id: int) -> Operation | None:
+    found = db.session.get(Operation, operation_id)
+    return found if found is not None and found.connection_id == connection.id else None
+
+
+def last_cleanup(connection: Connection) -> list[dict[str, Any]]:
+    """The steps of the force-cleanup that is the newest request, if it is one and done."""
+    done = select(Operation.result).where(
+        Operation.connection_id == connection.id, Operation.version == connection.wanted_version
+    )
+    return db.session.scalar(done) or []
+
+
+def wait_until(
+    connection_id: str, seen: Callable[[Connection], bool], seconds: float
+) -> Connection:
+    """The connection as soon as `seen` says so, or as it is after `seconds`. Reads afresh at each
+    look, because another process may be the one that changes it."""
+
+    def look() -> tuple[Connection, bool]:
+        connection = db.session.get(Connection, connection_id, populate_existing=True)
+        if connection is None:
+            raise ConnectionNotFound
+        return connection, seen(connection)
+
+    return wait(look, seconds)
+
+
+def has_answer(connection: Connection) -> bool:
+    """Whether a connect has come to something to show: a QR, a code, a connection, or a hold."""
+    if connection.observed_version < connection.wanted_version:
+        return False
+    return (
+        connection.status is Status.CONNECTED
+        or connection.hold is not None
+        or connection.qr_payload is not None
+        or connection.pairing_code is not None
+    )
+
+
+SETTLES_WITHIN = 0.6
+"""Within a second of the click the page has to say what is going on."""
+
+
+def settled(connection: Connection, seen: Callable[[Connection], bool] | None = None) -> Connection:
+    """The connection as soon as the owner has come to the request (or `seen` says so), after that
+    time at most. Without an owner there is nothing to wait for."""
+    if not ownership.owner_is_alive(ownership.owner(), utc_now()):
+        return connection
+    carried_out = seen or (lambda looked_at: not is_under_way(looked_at.asked, looked_at.observed))
+    return wait_until(connection.id, carried_out, SETTLES_WITHIN)

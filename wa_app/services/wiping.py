@@ -17,7 +17,7 @@ from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, Operation
 from wa_app.services import alerts, backups, history
 from wa_app.services.background import within
-from wa_app.services.connections import label
+from wa_app.services.connection_registry import label
 
 log = structlog.get_logger()
 

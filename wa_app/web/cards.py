@@ -13,7 +13,7 @@ from wa_app.domain.connection import is_under_way, shown_status
 from wa_app.domain.policy import QR_TOTAL
 from wa_app.domain.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent, User
-from wa_app.services import connections, ownership
+from wa_app.services import connection_registry, connection_status, ownership
 from wa_app.services.ownership import owner_is_alive
 from wa_app.web import times
 from wa_app.web.access import practice_offered
@@ -146,14 +146,16 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
         stop=STOP_BUTTONS[status],
         countdown=_countdown(connection, now) if alive else None,
         every=FAST if connection is not None and _moves(connection, status) else SLOW,
-        lately=connections.history(connection, before=None, limit=LATELY) if connection else [],
-        cleanup=connections.last_cleanup(connection) if connection else [],
+        lately=connection_status.history(connection, before=None, limit=LATELY)
+        if connection
+        else [],
+        cleanup=connection_status.last_cleanup(connection) if connection else [],
     )
 
 
 def tabs_of(user: User) -> list[Card]:
     """One per connection, and one per channel that has none yet."""
-    known = connections.of_user(user)
+    known = connection_registry.of_user(user)
     offered = [Channel.WHATSAPP, *([Channel.PRACTICE] if practice_offered() else [])]
     return [
         card_of(connection, channel)

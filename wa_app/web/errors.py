@@ -10,14 +10,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from wa_app.domain.errors import (
-    Forbidden,
-    NotFound,
-    Refused,
-    TooOften,
-    Unauthorized,
-    WrongInput,
-)
+from wa_app.domain.errors import Forbidden, NotFound, Refused, TooOften, Unauthorized, WrongInput
 from wa_app.extensions import db
 from wa_app.web.times import now
 from wa_app.wording.refusals import ERRORS, sentence_of

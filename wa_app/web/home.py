@@ -13,11 +13,9 @@ from wa_app.domain.errors import Refused, WrongInput
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection
-from wa_app.services import connections
-from wa_app.web import (
-    errors,
-    times,
-)
+from wa_app.services import bot_settings, connection_registry, connection_status, connections
+from wa_app.services.connection_status import settled
+from wa_app.web import errors, times
 from wa_app.web.access import (
     LOCALES,
     actor,
@@ -28,7 +26,6 @@ from wa_app.web.access import (
 )
 from wa_app.web.cards import Card, card_of, max_attempts, pairing_of, tabs_of
 from wa_app.web.phone import phone_of
-from wa_app.web.waiting import settled
 from wa_app.wording.closes import REASONS
 from wa_app.wording.connections import TABS, also_on_the_phone, look_of_event
 from wa_app.wording.times import iso, phone
@@ -141,7 +138,7 @@ def first_connect() -> ResponseReturnValue:
     """The first connect on a channel creates the connection."""
     channel = Channel.PRACTICE if request.form.get("channel") == "practice" else Channel.WHATSAPP
     refuse_hidden(channel)
-    return _connect(connections.first_or_create(actor(), me(), channel))
+    return _connect(connection_registry.first_or_create(actor(), me(), channel))
 
 
 @bp.post("/connections/<connection_id>/connect")
@@ -157,7 +154,7 @@ def _connect(connection: Connection) -> ResponseReturnValue:
         connections.connect(actor(), connection, fresh=fresh, phone=e164(phone) if phone else None)
     except WrongInput as wrong:
         return errors.back_with_words(wrong, url_for(".pair", connection_id=connection.id))
-    settled(connection, seen=connections.has_answer)
+    settled(connection, seen=connection_status.has_answer)
     if linked and not fresh:
         return _home(connection)
     return redirect(url_for(".pair", connection_id=connection.id))
@@ -202,7 +199,7 @@ def force_cleanup(connection_id: str) -> ResponseReturnValue:
 @login_required
 def bot(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    connections.set_bot(
+    bot_settings.set_bot(
         actor(),
         connection,
         enabled=bool(request.form.get("enabled")),

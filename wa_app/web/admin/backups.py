@@ -11,7 +11,7 @@ from wa_app.services import backups as files
 from wa_app.services import operation_requests, restoring
 from wa_app.web.access import actor, require_admin, settings
 from wa_app.web.errors import back_with_words
-from wa_app.web.waiting import LONGEST_WAIT
+from wa_app.web.inputs import LONGEST_WAIT
 from wa_app.wording.operations import detail_of, summary
 from wa_app.wording.refusals import sentence_of
 

@@ -13,7 +13,7 @@ from flask_login import login_required
 from wa_app.domain.errors import WrongInput
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import alert_list, connections, overview, ownership
+from wa_app.services import alert_list, connection_registry, overview, ownership
 from wa_app.services.overview import Query
 from wa_app.services.ownership import owner_is_alive
 from wa_app.web import errors
@@ -152,7 +152,7 @@ def act() -> ResponseReturnValue:
 
 def _named(connection_ids: list[str]) -> dict[str, str]:
     found = [db.session.get(Connection, each) for each in connection_ids[: overview.MOST_AT_ONCE]]
-    return {one.id: connections.label(one) for one in found if one is not None}
+    return {one.id: connection_registry.label(one) for one in found if one is not None}
 
 
 def _tell(results: Mapping[str, str]) -> None:

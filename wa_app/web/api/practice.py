@@ -8,10 +8,10 @@ from wa_app.domain.errors import ConnectionNotFound, WrongInput
 from wa_app.domain.states import Channel
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services import connections, practice
+from wa_app.services.connection_status import settled
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me, practice_offered
 from wa_app.web.api.answers import answer, status_answer
-from wa_app.web.waiting import settled
 from wa_app.wording.practice import FAULTS
 from wa_app.wording.times import iso
 

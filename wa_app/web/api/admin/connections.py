@@ -14,12 +14,7 @@ from wa_app.services.connection_status import status_document
 from wa_app.web import inputs
 from wa_app.web.access import actor, me, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.api.sessions import (
-    connect_for,
-    disconnect_for,
-    force_cleanup_for,
-    reconnect_for,
-)
+from wa_app.web.api.sessions import connect_for, disconnect_for, force_cleanup_for, reconnect_for
 from wa_app.web.queries import query_asked
 from wa_app.web.times import now
 

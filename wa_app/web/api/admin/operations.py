@@ -13,8 +13,8 @@ from wa_app.services import jobs, operation_requests
 from wa_app.web import inputs
 from wa_app.web.access import actor, require_admin
 from wa_app.web.api.answers import answer
+from wa_app.web.inputs import LONGEST_WAIT
 from wa_app.web.times import now
-from wa_app.web.waiting import LONGEST_WAIT
 from wa_app.wording.operations import CLEANUPS, JOBS, detail_of, summary
 from wa_app.wording.times import iso
 
