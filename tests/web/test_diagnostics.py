@@ -19,9 +19,8 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Stage
 from wa_app.models import Connection, JobRun
 from wa_app.services import doctor
-from wa_app.services.checks import CHECKS
 from wa_app.services.checks.finding import Finding
-from wa_app.services.doctor import Report
+from wa_app.services.doctor import CHECKS, Report
 from wa_app.services.report import lines
 from wa_app.wording import diagnoses
 

@@ -23,7 +23,6 @@ from wa_app.extensions import db
 from wa_app.models import Operation, OperationStep
 from wa_app.services import audit
 from wa_app.services.audit import Actor
-from wa_app.services.background import in_background, within
 from wa_app.services.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
 from wa_app.services.operation_requests import counts, target_of
@@ -31,6 +30,7 @@ from wa_app.services.restoring import ACTS as BACKUP_ACTS
 from wa_app.services.restoring import ENDS as BACKUP_ENDS
 from wa_app.services.restoring import PLANS as BACKUP_PLANS
 from wa_app.services.tools import Tools
+from wa_app.services.waiting import in_background, within
 
 log = structlog.get_logger()
 

@@ -16,8 +16,8 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateway
 from wa_app.models import Connection, Operation
 from wa_app.services import alerts, backups, history
-from wa_app.services.background import within
 from wa_app.services.connection_registry import label
+from wa_app.services.waiting import within
 
 log = structlog.get_logger()
 
