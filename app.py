@@ -21,7 +21,8 @@ from wa_app.services.backups import sealer_of
 from wa_app.services.mails import Mailer
 from wa_app.services.practice import PracticeRows
 from wa_app.services.runtime import Runtime
-from wa_app.web import access, mails, presentation
+from wa_app.web import access
+from wa_app.wording import mails
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -123,7 +124,7 @@ def _bind_extensions(app: Flask) -> None:
     login_manager.user_loader(access.load_user)
     login_manager.unauthorized_handler(access.unauthorized)
     csrf.init_app(app)
-    babel.init_app(app, locale_selector=presentation.choose_locale)
+    babel.init_app(app, locale_selector=access.choose_locale)
     bootstrap.init_app(app)
     limiter.init_app(app)
 

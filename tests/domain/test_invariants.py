@@ -32,7 +32,7 @@ from wa_app.domain.session import (
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.domain.wire import Closed, News, Opened, Paired, PairingCode, Qr
 from wa_app.extensions import babel
-from wa_app.web import presentation
+from wa_app.services.connection_status import status_document
 
 POLICY = Policy()
 APP = Flask(__name__)  # the status document reads the settings from the application
@@ -303,7 +303,7 @@ class World:
         )
         before = dict(vars(row))
         dials = self.dials
-        presentation.status_document(row, None, self.now, row.user)  # type: ignore[arg-type]
+        status_document(row, None, self.now, row.user)  # type: ignore[arg-type]
         self.wanted, self.observed = row.asked, row.observed
         self.look()
         assert vars(row) == before, "a read changed the row"

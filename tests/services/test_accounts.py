@@ -26,7 +26,7 @@ from wa_app.domain.errors import (
 from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, User, utc_now
-from wa_app.services import accounts, connections, invitations, people
+from wa_app.services import accounts, connection_registry, invitations, people
 from wa_app.services.audit import COMMAND_LINE, Actor
 
 PASSWORD = "correct horse battery"
@@ -197,8 +197,8 @@ def test_the_link_of_a_deactivated_or_deleted_user_opens_nothing() -> None:
     dora, doras = invite("dora")
     emil, emils = invite("emil")
     accounts.deactivate(CARLA, dora)
-    connections.create(COMMAND_LINE, emil, Channel.PRACTICE)
-    connections.remove_user(CARLA, emil)
+    connection_registry.create(COMMAND_LINE, emil, Channel.PRACTICE)
+    accounts.remove(CARLA, emil)
     for secret in (doras, emils):
         with pytest.raises(InvitationNotFound):
             invitations.accept(secret, PASSWORD, utc_now(), None)
@@ -244,7 +244,7 @@ def test_nobody_guesses_the_current_password() -> None:
 LEAVING: list[Callable[[User], None]] = [
     lambda admin: accounts.deactivate(CARLA, admin),
     lambda admin: accounts.change(CARLA, admin, role="user"),
-    lambda admin: connections.remove_user(CARLA, admin),
+    lambda admin: accounts.remove(CARLA, admin),
 ]
 
 
@@ -325,10 +325,10 @@ def test_a_user_links_as_many_numbers_as_they_are_allowed(limit: int | None, mos
     ana = new("ana")
     accounts.change(CARLA, ana, max_connections=limit)
     for _ in range(most):
-        connections.create(COMMAND_LINE, ana, Channel.WHATSAPP)
+        connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
     with pytest.raises(ConnectionLimit):
-        connections.create(COMMAND_LINE, ana, Channel.WHATSAPP)
-    connections.create(COMMAND_LINE, ana, Channel.PRACTICE)
+        connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
+    connection_registry.create(COMMAND_LINE, ana, Channel.PRACTICE)
     assert people.linked(ana) == most
 
 
@@ -346,7 +346,7 @@ def test_who_is_gone_since_the_request_began_gets_no_connection(gone: Callable[[
     with db.engine.begin() as somebody_else:
         somebody_else.execute(gone())
     with pytest.raises(UserNotFound):
-        connections.create(COMMAND_LINE, ana, Channel.PRACTICE)
+        connection_registry.create(COMMAND_LINE, ana, Channel.PRACTICE)
     with db.engine.begin() as somebody_else:  # nobody holds the write lock
         assert somebody_else.execute(delete(Connection)).rowcount == 0
 
@@ -360,7 +360,7 @@ def test_who_is_active_again_is_connected_again_but_not_out_of_a_hold() -> None:
         {"has_credentials": False},
         {"has_credentials": True},
     ]
-    theirs = [connections.create(COMMAND_LINE, ana, Channel.WHATSAPP) for _ in seen]
+    theirs = [connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP) for _ in seen]
     for number, (connection, observed) in enumerate(zip(theirs, seen, strict=True)):
         connection.enabled = number < 3
         connection.observed = replace(connection.observed, **observed)
@@ -377,15 +377,15 @@ def test_who_is_active_again_is_connected_again_but_not_out_of_a_hold() -> None:
 def test_a_deleted_user_s_email_is_free_at_once() -> None:
     """While the owner still has to wipe what they left behind."""
     ana = new("ana")
-    connections.create(COMMAND_LINE, ana, Channel.WHATSAPP)
+    connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
     gone = ana.id
     assert people.belongings(ana) == people.Belongings(1, 0, 0, 0)
-    connections.remove_user(CARLA, ana)
+    accounts.remove(CARLA, ana)
     assert accounts.find("ana@example.com") is None
     assert accounts.sign_in("ana@example.com", PASSWORD) is None
     again = new("ana")
     assert again.id != gone
-    assert connections.of_user(again) == []
+    assert connection_registry.of_user(again) == []
     assert [row.target for row in db.session.query(Audit) if row.action == "user.delete"] == [
         "ana@example.com"
     ]

@@ -21,9 +21,9 @@ from wa_app.domain.mails import Letter, MailError
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User
-from wa_app.services import alerts, connections, mails
+from wa_app.services import alert_list, alerts, connections, mails
 from wa_app.services.alerts import Alerts
-from wa_app.web.mails import alert as compose
+from wa_app.wording.mails import alert as compose
 
 ANA, BRUNO, CARLA, DIEGO = (f"{name}@example.org" for name in ("ana", "bruno", "carla", "diego"))
 MB = 1000**2
@@ -482,7 +482,7 @@ def test_without_a_mail_server_alerts_are_shown_and_no_mail_is_written(tmp_path:
     watch.look()
     assert (len(watch.all()), watch.mails()) == (1, [])
     with watch.world.app.app_context():
-        [shown] = alerts.listed()
+        [shown] = alert_list.listed()
         assert (shown.alert.kind, shown.mails) == (AlertKind.CONFLICT, [])
         assert not mails.state().set_up
     watch.up(number)

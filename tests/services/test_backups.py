@@ -24,7 +24,7 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
-from wa_app.services import backups, connections, operations, restoring
+from wa_app.services import backups, connection_registry, operation_requests, operations, restoring
 from wa_app.services.manager import Manager
 from wa_app.services.tools import Tools
 
@@ -165,7 +165,7 @@ class Shop:
         self.tools = Tools(self.settings, manager, gateways, lambda: self.now)
         self.ana = User(email="ana@example.org", password_hash="")
         db.session.add(self.ana)
-        self.id = connections.create(ANA, self.ana, Channel.WHATSAPP).id
+        self.id = connection_registry.create(ANA, self.ana, Channel.WHATSAPP).id
         self.link("ana:1")
 
     def link(self, jid: str) -> None:
@@ -182,9 +182,9 @@ class Shop:
 
     def do(self, kind: str, **parameters: str) -> Operation:
         self.now += timedelta(minutes=1)
-        asked = operations.ask(ANA, kind, parameters)
+        asked = operation_requests.ask(ANA, kind, parameters)
         operations.carry_out(self.app, self.tools)
-        return operations.wait_for(asked.id, 0)
+        return operation_requests.wait_for(asked.id, 0)
 
     def backup(self) -> backups.Backup:
         operation = self.do("backup.create")
@@ -221,7 +221,7 @@ def test_a_whole_backup_is_called_that_even_when_its_connection_is_gone(shop: Sh
     assert [step.outcome for step in operation.steps] == ["done"]
     assert isinstance(restoring.one(shop.settings, backup.id).obstacle, errors.ConnectionNotFound)
     gone = shop.do("backup.restore", backup=backup.id)
-    assert isinstance(restoring.refused(gone), errors.ConnectionNotFound)
+    assert isinstance(operation_requests.refused(gone), errors.ConnectionNotFound)
 
 
 def test_a_restored_session_is_at_rest_and_linked(shop: Shop) -> None:
@@ -229,7 +229,7 @@ def test_a_restored_session_is_at_rest_and_linked(shop: Shop) -> None:
     shop.gateway.remove(shop.id)
     shop.observe(has_credentials=False, hold=Hold.LOGGED_OUT, attempt=3)
     operation = shop.do("backup.restore", backup=backup.id)
-    assert restoring.refused(operation) is None
+    assert operation_requests.refused(operation) is None
     assert [(step.what, step.outcome) for step in operation.steps] == [("restore", "done")]
     row = shop.row
     assert (row.status, row.hold, row.has_credentials) == (Status.DISCONNECTED, None, True)
@@ -263,7 +263,7 @@ def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
     spoil(backup.path, shop.settings)
     before, copies = shop.everything(), backups.list_all(shop.settings)
     for kind in ("backup.verify", "backup.restore"):
-        assert type(restoring.refused(shop.do(kind, backup=backup.id))) is refusal
+        assert type(operation_requests.refused(shop.do(kind, backup=backup.id))) is refusal
     assert shop.everything() == before
     assert backups.list_all(shop.settings) == copies
 
@@ -277,7 +277,7 @@ def test_what_is_wanted_up_must_be_disconnected_first(shop: Shop, hold: Hold | N
     before, copies = shop.everything(), backups.list_all(shop.settings)
     assert isinstance(restoring.one(shop.settings, backup.id).obstacle, errors.DisconnectFirst)
     operation = shop.do("backup.restore", backup=backup.id)
-    assert isinstance(restoring.refused(operation), errors.DisconnectFirst)
+    assert isinstance(operation_requests.refused(operation), errors.DisconnectFirst)
     assert shop.everything()[1] == before[1]
     assert shop.row.hold is hold
     assert backups.list_all(shop.settings) == copies
@@ -286,7 +286,9 @@ def test_what_is_wanted_up_must_be_disconnected_first(shop: Shop, hold: Hold | N
 def test_a_backup_that_went_meanwhile_is_refused(shop: Shop) -> None:
     id = shop.backup().id
     backups.find(shop.settings, id).path.unlink()
-    assert isinstance(restoring.refused(shop.do("backup.restore", backup=id)), BackupNotFound)
+    assert isinstance(
+        operation_requests.refused(shop.do("backup.restore", backup=id)), BackupNotFound
+    )
 
 
 def test_a_backup_that_fails_is_an_alert_until_all_can_be_made(shop: Shop) -> None:

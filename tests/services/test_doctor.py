@@ -30,9 +30,9 @@ from wa_app.gateways import mail
 from wa_app.gateways.whatsapp import route
 from wa_app.models import Connection, JobRun, User, utc_now
 from wa_app.services import alerts, backups, doctor, mails, ownership, watchdog
-from wa_app.services.checks import CHECKS, service
+from wa_app.services.checks import service
 from wa_app.services.checks.finding import Case, Finding, ill, well
-from wa_app.services.doctor import Doctor, examine
+from wa_app.services.doctor import CHECKS, Doctor, examine
 from wa_app.services.tools import Tools
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

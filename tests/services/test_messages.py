@@ -11,7 +11,7 @@ from wa_app.domain.states import Status
 from wa_app.domain.wire import Incoming, SendFailed, SendFailure
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message, PracticeMessage
-from wa_app.services import connections, inbox, outbox
+from wa_app.services import bot_settings, connections, inbox, outbox
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def shop(world: World) -> World:
     world.link()
     with world.app.app_context():
         connection = db.session.get_one(Connection, world.connection_id)
-        connections.set_bot(
+        bot_settings.set_bot(
             connections.Actor("ana@example.org"), connection, enabled=True, fallback_text="Hola."
         )
     return world

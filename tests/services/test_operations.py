@@ -10,11 +10,19 @@ from threading import Thread
 import pytest
 
 from wa_app.domain.errors import OperationNotFound
+from wa_app.domain.operations import KINDS
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Audit, Connection, Mail, Operation, OperationStep, User
-from wa_app.services import accounts, cleanups, connections, operations
+from wa_app.services import (
+    accounts,
+    cleanups,
+    connection_registry,
+    connections,
+    operation_requests,
+    operations,
+)
 from wa_app.services.audit import Actor
 from wa_app.services.backups import sealer_of
 from wa_app.services.tools import Tools
@@ -68,12 +76,12 @@ def carry_out(world: World, tools: Tools) -> BaseException | None:
 
 def ask(world: World, kind: str, *, dry_run: bool = False) -> int:
     with world.app.app_context():
-        return operations.ask(CARLA, kind, dry_run=dry_run).id
+        return operation_requests.ask(CARLA, kind, dry_run=dry_run).id
 
 
 def outcomes(world: World, operation_id: int) -> dict[str, str | None]:
     with world.app.app_context():
-        steps = operations.find(operation_id).steps
+        steps = operation_requests.find(operation_id).steps
         return {step.target: step.outcome for step in steps}
 
 
@@ -84,7 +92,7 @@ def shops(world: World) -> list[str]:
     with world.app.app_context():
         for name in ("bruno", "diego", "elena", "fatima"):
             user = accounts.create(CARLA, f"{name}@example.org", PASSWORD)
-            connection = connections.create(CARLA, user, Channel.PRACTICE)
+            connection = connection_registry.create(CARLA, user, Channel.PRACTICE)
             ids.append(connection.id)
     return ids
 
@@ -165,8 +173,8 @@ def test_a_command_that_stands_in_carries_out_nothing_but_its_own(
     own = ask(world, "cleanup.orphans", dry_run=True)
     with world.app.app_context():
         operations.carry_out_one(world.app, tools(), own)
-        assert operations.find(own).state == "DONE"
-        assert operations.find(somebody_elses).state == "PENDING"
+        assert operation_requests.find(own).state == "DONE"
+        assert operation_requests.find(somebody_elses).state == "PENDING"
 
 
 def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools]) -> None:
@@ -216,7 +224,7 @@ def test_a_failed_step_stops_no_other(
     carry_out(world, tools())
     assert outcomes(world, asked) == {"first": "failed", "second": "done"}
     with world.app.app_context():
-        [failed] = [one for one in operations.find(asked).steps if one.outcome == "failed"]
+        [failed] = [one for one in operation_requests.find(asked).steps if one.outcome == "failed"]
         assert failed.detail
         newest = db.session.scalars(db.select(Audit).order_by(Audit.id.desc())).first()
         assert newest is not None
@@ -266,7 +274,7 @@ def test_an_operation_nobody_asked_for_is_not_found(world: World) -> None:
         own = db.session.scalars(db.select(Operation.id)).one()
         for unknown in (own, 999):
             with pytest.raises(OperationNotFound):
-                operations.find(unknown)
+                operation_requests.find(unknown)
 
 
 # ---- crashes
@@ -360,3 +368,7 @@ def test_orphans_do_not_keep_the_service_from_starting(
     assert outcomes(world, asked)[world.connection_id] == "done"
     with world.app.app_context():
         assert db.session.scalars(db.select(Connection)).all() == []
+
+
+def test_every_kind_of_operation_has_a_plan() -> None:
+    assert operations.PLANS.keys() == KINDS

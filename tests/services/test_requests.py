@@ -7,7 +7,7 @@ from wa_app.domain.errors import PairFirst, TooOften
 from wa_app.domain.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, ConnectionEvent, Operation, PracticeAccount, User
-from wa_app.services import accounts, connections, waiting
+from wa_app.services import accounts, connection_status, connections, waiting
 
 
 def sockets(world: World) -> int:
@@ -141,7 +141,7 @@ def set_active(world: World, active: bool) -> None:
 def test_a_deleted_user_leaves_nothing_but_the_audit(world: World) -> None:
     world.link()
     with world.app.app_context():
-        connections.remove_user(ANA, db.session.get_one(User, world.ana_id))
+        accounts.remove(ANA, db.session.get_one(User, world.ana_id))
     world.settle()
     assert sockets(world) == 0
     with world.app.app_context():
@@ -154,7 +154,7 @@ def test_a_deleted_user_leaves_nothing_but_the_audit(world: World) -> None:
 def test_a_deleted_user_without_connections_is_gone_at_once(world: World) -> None:
     with world.app.app_context():
         bruno = accounts.create(ANA, "bruno@example.org", PASSWORD)
-        connections.remove_user(ANA, bruno)
+        accounts.remove(ANA, bruno)
         assert accounts.create(ANA, "bruno@example.org", PASSWORD).is_active
 
 
@@ -215,7 +215,7 @@ def test_who_waits_holds_no_database_connection(world: World) -> None:
 
         rest, waiting._rest = waiting._rest, resting
         try:
-            connections.wait_until(world.connection_id, never, 0.05)
+            connection_status.wait_until(world.connection_id, never, 0.05)
         finally:
             waiting._rest = rest
         assert max(held) == 1, "a look needs one"
@@ -227,7 +227,7 @@ def test_when_the_waiting_room_is_full_the_answer_comes_at_once(world: World) ->
     places = [waiting.WAITING_ROOM.acquire(blocking=False) for _ in range(20)]
     try:
         with world.app.app_context():
-            connections.wait_until(world.connection_id, lambda _: bool(looks.append(1)), 3600)
+            connection_status.wait_until(world.connection_id, lambda _: bool(looks.append(1)), 3600)
     finally:
         for _ in places:
             waiting.WAITING_ROOM.release()

@@ -18,7 +18,16 @@ from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.models import Connection, Message, PracticeMessage, User
-from wa_app.services import accounts, bot, connections, outbox, ownership, practice, recovery
+from wa_app.services import (
+    accounts,
+    bot,
+    connection_registry,
+    connections,
+    outbox,
+    ownership,
+    practice,
+    recovery,
+)
 from wa_app.services.audit import Actor
 from wa_app.services.backups import sealer_of
 from wa_app.services.manager import Manager
@@ -69,7 +78,7 @@ class World:
         with app.app_context():
             self.ana_id = accounts.create(ANA, "ana@example.org", PASSWORD).id
             user = db.session.get_one(User, self.ana_id)
-            self.connection_id = connections.create(ANA, user, Channel.PRACTICE).id
+            self.connection_id = connection_registry.create(ANA, user, Channel.PRACTICE).id
         self.begin()
 
     def begin(self) -> None:
@@ -83,8 +92,8 @@ class World:
             sealer_of(self.settings),
         )
         self.gateways = Gateways(
-            sockets={Channel.PRACTICE: self.phone},
-            probes={Channel.PRACTICE: self.phone},
+            sockets={Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone},
+            probes={Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone},
             store=self.files,
             components=dict,
         )

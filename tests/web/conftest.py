@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
-from wa_app.services import accounts, connections
+from wa_app.services import accounts, connection_registry
 from wa_app.services.audit import COMMAND_LINE
 
 PASSWORD = "correct horse battery"
@@ -118,12 +118,12 @@ def carla(cast: dict[str, User], sign_in: Callable[[User], Person]) -> Person:
 @pytest.fixture
 def connection(cast: dict[str, User]) -> Connection:
     """Ana's WhatsApp number."""
-    return connections.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
+    return connection_registry.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
 
 
 @pytest.fixture
 def practice_connection(cast: dict[str, User]) -> Connection:
-    return connections.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
+    return connection_registry.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
 
 
 @pytest.fixture

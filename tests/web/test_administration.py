@@ -29,10 +29,16 @@ from wa_app.models import (
     User,
     utc_now,
 )
-from wa_app.services import accounts, audit, connections, operations
+from wa_app.services import (
+    accounts,
+    audit,
+    connection_registry,
+    connections,
+    operation_requests,
+    operations,
+)
 from wa_app.services.audit import COMMAND_LINE, Actor
-from wa_app.web import audit_export
-from wa_app.web import operations as words
+from wa_app.wording import operations as words
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = "+34600111222"
@@ -45,10 +51,10 @@ def fleet(cast: dict[str, User], connection: Connection) -> dict[str, Connection
         connection, status=Status.CONNECTED, phone=NUMBER, has_credentials=True,
         status_since=utc_now(),
     )  # fmt: skip
-    his = connections.create(COMMAND_LINE, cast["bruno"], Channel.WHATSAPP, "Second shop")
+    his = connection_registry.create(COMMAND_LINE, cast["bruno"], Channel.WHATSAPP, "Second shop")
     observe(his, hold=Hold.CONFLICT, phone="+34911000999", has_credentials=True, attempt=2)
-    practice = connections.create(COMMAND_LINE, cast["bruno"], Channel.PRACTICE)
-    own = connections.create(COMMAND_LINE, cast["carla"], Channel.WHATSAPP)
+    practice = connection_registry.create(COMMAND_LINE, cast["bruno"], Channel.PRACTICE)
+    own = connection_registry.create(COMMAND_LINE, cast["carla"], Channel.WHATSAPP)
     return {"ana": hers, "bruno": his, "practice": practice, "carla": own}
 
 
@@ -297,7 +303,7 @@ def test_the_page_of_the_reset_wants_the_word_too(carla: Person) -> None:
 
 def test_every_kind_step_and_outcome_has_its_words(carla: Person) -> None:
     for kind in operations.PLANS:
-        operation = operations.ask(Actor("carla"), kind, {"backup": "x"})
+        operation = operation_requests.ask(Actor("carla"), kind, {"backup": "x"})
         operation.steps = [
             OperationStep(what=what, target="target", outcome=outcome, detail="backup_not_found")
             for what in (*operations.ACTS, "plan")
@@ -399,9 +405,9 @@ def test_no_transaction_is_open_while_a_piece_of_the_export_is_on_its_way(
     for number in range(25):
         audit.record(COMMAND_LINE, "test.count", str(number))
     db.session.commit()
-    monkeypatch.setattr(audit_export, "AT_ONCE", 10)
+    monkeypatch.setattr(audit, "AT_ONCE", 10)
     pieces = []
-    for piece in audit_export.pieces("test.count"):
+    for piece in audit.as_csv("test.count"):
         assert not db.session().in_transaction()
         pieces.append(piece)
     assert [len(piece.splitlines()) for piece in pieces] == [1, 10, 10, 5]

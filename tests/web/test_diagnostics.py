@@ -19,10 +19,10 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Stage
 from wa_app.models import Connection, JobRun
 from wa_app.services import doctor
-from wa_app.services.checks import CHECKS
 from wa_app.services.checks.finding import Finding
-from wa_app.services.doctor import Report
-from wa_app.web import diagnoses
+from wa_app.services.doctor import CHECKS, Report
+from wa_app.services.report import lines
+from wa_app.wording import diagnoses
 
 ADDRESS = "/admin/diagnostics"
 
@@ -150,4 +150,4 @@ def test_times_are_told_in_utc(app: Flask) -> None:
     at = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
     report = Report(at, (("scheduler", Finding(True, "runs", {"at": at})),))
     with app.test_request_context():
-        assert "2026-11-21 09:00:00 UTC" in "\n".join(diagnoses.lines(report))
+        assert "2026-11-21 09:00:00 UTC" in "\n".join(lines(report))

@@ -15,7 +15,7 @@ from wa_app.domain.accounts import MAX_TOKENS, SCOPES
 from wa_app.domain.errors import TokenLimit, WrongInput
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, Token, User, utc_now
-from wa_app.services import accounts, connections, tokens
+from wa_app.services import accounts, connection_registry, tokens
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.web.access import scope_of
 
@@ -169,7 +169,7 @@ def deleted(_token: Token, user: User) -> None:
 
 
 def removed(_token: Token, user: User) -> None:
-    connections.remove_user(COMMAND_LINE, user)
+    accounts.remove(COMMAND_LINE, user)
 
 
 def deactivated(_token: Token, user: User) -> None:
@@ -199,9 +199,9 @@ def test_it_is_over_on_every_route_at_once(app: Flask, cast: dict[str, User]) ->
 
 def test_the_tokens_of_a_removed_user_are_gone_in_the_same_commit(cast: dict[str, User]) -> None:
     """Also while the row waits for the owner."""
-    connections.create(COMMAND_LINE, cast["ana"], "whatsapp")
+    connection_registry.create(COMMAND_LINE, cast["ana"], "whatsapp")
     tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"], utc_now())
-    connections.remove_user(COMMAND_LINE, cast["ana"])
+    accounts.remove(COMMAND_LINE, cast["ana"])
     assert db.session.query(Token).count() == 0
 
 

@@ -10,7 +10,7 @@ from tests.web.conftest import PASSWORD, Person, observe
 from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Audit, Mail, Token, User, utc_now
-from wa_app.services import accounts, connections, people, tokens
+from wa_app.services import accounts, connection_registry, people, tokens
 from wa_app.services.audit import COMMAND_LINE
 
 
@@ -109,7 +109,7 @@ def test_a_mail_brings_the_link_where_a_mail_server_is_set_up(
 
 def test_the_list_says_who_there_is(cast: dict[str, User], carla: Person) -> None:
     accounts.change(COMMAND_LINE, cast["ana"], name="<script>alert(1)</script>", max_connections=4)
-    connections.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
+    connection_registry.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
     page = carla.get("/admin/users").text
     assert page.count('data-testid="user"') == 3
     assert "1 of 4" in page

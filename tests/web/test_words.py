@@ -16,22 +16,23 @@ from wa_app.domain.practice import FAULTS
 from wa_app.domain.states import Action, Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Owner, utc_now
-from wa_app.web import cards, errors, explanations, presentation, words
-from wa_app.web.presentation import LOCALES
+from wa_app.web import cards
+from wa_app.web.access import LOCALES
+from wa_app.wording import closes, connections, messages, practice, refusals
 
 TABLES = [
-    (presentation.STATUS_LOOKS, Status),
-    (presentation.HOLD_LOOKS, Hold),
-    (explanations.HOLDS, Hold),
+    (connections.STATUS_LOOKS, Status),
+    (connections.HOLD_LOOKS, Hold),
+    (connections.HOLDS, Hold),
     (cards.BUTTONS, Action),
     (cards.STOP_BUTTONS, Status),
     (cards.EMPTY, Channel),
-    (words.TABS, Channel),
-    (words.REASONS, Reason),
-    (words.CLOSE_CLASSES, CloseClass),
-    (words.FAULTS, FAULTS),
-    (words.MESSAGE_STATES, MessageState),
-    (words.FAIL_CAUSES, FailCause),
+    (connections.TABS, Channel),
+    (closes.REASONS, Reason),
+    (closes.CLOSE_CLASSES, CloseClass),
+    (practice.FAULTS, FAULTS),
+    (messages.MESSAGE_STATES, MessageState),
+    (messages.FAIL_CAUSES, FailCause),
 ]
 
 
@@ -50,7 +51,7 @@ def _refusals(kind: type[Refused] = Refused) -> Iterator[type[Refused]]:
 
 @pytest.mark.parametrize("kind", sorted(set(_refusals()), key=lambda kind: kind.__name__))
 def test_every_refusal_has_a_status_and_words(kind: type[Refused]) -> None:
-    assert 400 <= errors.ERRORS[kind.error].status < 500
+    assert 400 <= refusals.ERRORS[kind.error].status < 500
 
 
 def test_every_problem_the_code_names_has_words(app: Flask) -> None:
@@ -66,8 +67,8 @@ def test_every_problem_the_code_names_has_words(app: Flask) -> None:
     assert len(named) > 8
     with app.test_request_context():
         for problem in named:
-            assert problem in errors.PROBLEMS, problem
-            assert errors.sentence_of(WrongInput("anything", problem)).endswith(".")
+            assert problem in refusals.PROBLEMS, problem
+            assert refusals.sentence_of(WrongInput("anything", problem)).endswith(".")
 
 
 # ---- every state on every page
@@ -189,7 +190,7 @@ def test_every_fault_has_its_switch_and_its_words(
     page = ana.get("/practice").text
     for kind in FAULTS:
         assert f'data-testid="fault-{kind}"' in page
-        assert str(words.FAULTS[kind].title) in page
+        assert str(practice.FAULTS[kind].title) in page
 
 
 def test_people_are_never_shouted_at_or_given_jargon() -> None:

@@ -6,9 +6,9 @@ import click
 from flask.cli import with_appcontext
 
 from wa_app.cli.shared import refusals_in_words, wa
-from wa_app.services import accounts
+from wa_app.services import accounts, mails
+from wa_app.services.alert_list import panel
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.web.alerts import panel, send_test_mail
 
 
 @wa.group("alerts", invoke_without_command=True)
@@ -38,4 +38,4 @@ def test_mail(email: str) -> None:
     """Send EMAIL a mail that shows whether mails arrive."""
     with refusals_in_words():
         user = accounts.find_or_refuse(email)
-        click.echo(send_test_mail(COMMAND_LINE, user.email, user.locale))
+        click.echo(mails.send_test(COMMAND_LINE, user.email, user.locale))

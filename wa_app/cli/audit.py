@@ -4,7 +4,6 @@ import click
 
 from wa_app.cli.shared import wa
 from wa_app.services import audit as records
-from wa_app.web import audit_export
 
 
 @wa.command()
@@ -14,7 +13,7 @@ from wa_app.web import audit_export
 def audit(words: tuple[str, ...], limit: int, as_csv: bool) -> None:
     """Who did what, newest first (times in UTC); only records that hold all WORDS."""
     if as_csv:
-        for piece in audit_export.pieces(" ".join(words)):
+        for piece in records.as_csv(" ".join(words)):
             click.echo(piece, nl=False)
         return
     for row in records.search(" ".join(words), limit=limit):

@@ -4,11 +4,11 @@ import click
 from flask.cli import AppGroup
 
 from wa_app.cli.shared import carried_out, refusals_in_words, settings, wa
+from wa_app.domain.operations import FAILED
 from wa_app.models import Operation
-from wa_app.services import accounts, connections, operations, restoring
+from wa_app.services import accounts, connection_registry, operation_requests, restoring
 from wa_app.services import backups as files
-from wa_app.services.wiping import FAILED
-from wa_app.web.operations import detail_of, summary
+from wa_app.wording.operations import detail_of, summary
 
 group = AppGroup("backup", help="Encrypted copies of session files.")
 wa.add_command(group)
@@ -30,7 +30,7 @@ def create_backup(email: str | None) -> None:
         if email is None:
             _tell(carried_out("backup.create"))
             return
-        for connection in connections.of_user(accounts.find_or_refuse(email)):
+        for connection in connection_registry.of_user(accounts.find_or_refuse(email)):
             _tell(carried_out("backup.create", connection=connection.id))
 
 
@@ -61,7 +61,7 @@ def _tell(operation: Operation) -> None:
     for step in operation.steps:
         told = detail_of(step) or ""
         click.echo(f"{step.label or step.target:40} {step.outcome or 'waiting':8} {told}".rstrip())
-    counts = operations.counts(operation)
+    counts = operation_requests.counts(operation)
     if counts[FAILED] or operation.state != "DONE":
         raise click.ClickException(summary(operation, counts))
     click.echo(summary(operation, counts))

@@ -11,10 +11,18 @@ from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
-from wa_app.services import accounts, connections, overview
+from wa_app.services import (
+    accounts,
+    connection_access,
+    connection_registry,
+    connection_status,
+    connections,
+    overview,
+    ownership,
+)
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connection_status import status_document
 from wa_app.services.overview import Query
-from wa_app.web import presentation
 
 
 @wa.command()
@@ -25,7 +33,7 @@ from wa_app.web import presentation
 def status(search: str, state: str | None, hold: str | None, as_json: bool) -> None:
     """What every connection is doing, and why; also those that belong to nobody."""
     query = Query(search, Status(state) if state else None, Hold(hold) if hold else None)
-    owner = connections.owner()
+    owner = ownership.owner()
     documents = [_document(connection, owner) for connection in overview.everything(query)]
     if as_json:
         click.echo(json.dumps(documents, indent=2, ensure_ascii=False))
@@ -43,7 +51,7 @@ def _document(connection: Connection, owner: Owner | None) -> dict[str, Any]:
     return {
         "user": user and user.email,
         "name": connection.name,
-        **presentation.status_document(connection, owner, utc_now(), None),
+        **status_document(connection, owner, utc_now(), None),
     }
 
 
@@ -61,10 +69,10 @@ def _request_command(name: str, act: Callable[[Connection], None], sentence: str
 def _connection(email: str, connection_id: str | None, *, may_create: bool) -> Connection:
     user = accounts.find_or_refuse(email)
     if connection_id is not None:
-        return connections.own(user, connection_id)
-    known = connections.of_user(user)
+        return connection_access.own(user, connection_id)
+    known = connection_registry.of_user(user)
     if not known and may_create:
-        return connections.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
+        return connection_registry.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
     if not known:
         raise ConnectionNotFound
     if len(known) > 1:
@@ -120,14 +128,12 @@ def _report(connection_id: str) -> None:
     with runtime().standing_in() as manager:  # None where a server holds the lock
         if manager is not None:
             manager.wake(connection_id)
-        connection = connections.wait_until(connection_id, _carried_out, CARRIED_OUT)
-    for step in connections.last_cleanup(connection):
+        connection = connection_status.wait_until(connection_id, _carried_out, CARRIED_OUT)
+    for step in connection_status.last_cleanup(connection):
         click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")
     if not _carried_out(connection):
         raise click.ClickException("The request is stored and will be carried out; nobody has yet.")
-    document = presentation.status_document(
-        connection, connections.owner(), utc_now(), connection.user
-    )
+    document = status_document(connection, ownership.owner(), utc_now(), connection.user)
     click.echo(f"{document['status']}: {document['explanation']['title']}" if running else "Done.")
 
 

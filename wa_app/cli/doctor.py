@@ -8,7 +8,7 @@ from flask import current_app
 from wa_app.cli.shared import runtime, wa
 from wa_app.services.checks.finding import Case
 from wa_app.services.doctor import examine
-from wa_app.web import diagnoses
+from wa_app.services.report import document, lines
 
 
 @wa.command()
@@ -18,8 +18,8 @@ def doctor(as_json: bool) -> None:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     report = examine(app, Case(runtime().tools, serving=False))
     if as_json:
-        click.echo(json.dumps(diagnoses.document(report), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document(report), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(diagnoses.lines(report)))
+        click.echo("\n".join(lines(report)))
     if not report.ok:
         raise SystemExit(1)

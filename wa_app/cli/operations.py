@@ -4,17 +4,12 @@ no server runs, by the command itself."""
 import click
 from flask.cli import AppGroup
 
-from wa_app.cli.shared import (
-    OPERATION_DONE,
-    carried_out,
-    refusals_in_words,
-    server_is_running,
-    wa,
-)
+from wa_app.cli.shared import OPERATION_DONE, carried_out, refusals_in_words, server_is_running, wa
+from wa_app.domain.operations import CONFIRMATION
 from wa_app.models import utc_now
-from wa_app.services import jobs, operations
+from wa_app.services import jobs, operation_requests
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.web import operations as words
+from wa_app.wording import operations as words
 
 clean = AppGroup("clean", help="Remove what is left over.")
 scheduled = AppGroup("jobs", help="What runs by itself.")
@@ -52,9 +47,9 @@ def reset(dry_run: bool, yes: bool) -> None:
     """Remove every login after a backup; every number has to be linked again."""
     if not yes and not dry_run:
         typed = click.prompt(
-            f"Every number will have to be linked again. Type {words.CONFIRMATION} to go on"
+            f"Every number will have to be linked again. Type {CONFIRMATION} to go on"
         )
-        if typed != words.CONFIRMATION:
+        if typed != CONFIRMATION:
             raise click.ClickException("Nothing was changed.")
     carry_out("cleanup.full_reset", dry_run=dry_run)
 
@@ -62,7 +57,7 @@ def reset(dry_run: bool, yes: bool) -> None:
 def carry_out(kind: str, *, dry_run: bool = False) -> None:
     """Do it and tell how it went. Exits with 1 when a step failed."""
     operation = carried_out(kind, dry_run=dry_run)
-    counts = operations.counts(operation)
+    counts = operation_requests.counts(operation)
     for step in operation.steps:
         click.echo(_line(step.outcome, f"{words.STEPS[step.what]}: {step.label} {step.target}"))
         if step.detail:

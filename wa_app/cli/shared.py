@@ -10,10 +10,10 @@ from flask.cli import AppGroup
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
 from wa_app.models import Operation, utc_now
-from wa_app.services import connections, operations, ownership
+from wa_app.services import operation_requests, ownership
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.runtime import Runtime
-from wa_app.web.errors import sentence_of
+from wa_app.wording.refusals import sentence_of
 
 wa = AppGroup("wa", help="Run Vigía from the command line.")
 
@@ -39,7 +39,7 @@ def settings() -> Settings:
 
 def server_is_running() -> bool:
     stale_after = settings().policy.heartbeat_stale_after
-    return ownership.is_alive(connections.owner(), utc_now(), stale_after)
+    return ownership.is_alive(ownership.owner(), utc_now(), stale_after)
 
 
 def runtime() -> Runtime:
@@ -52,7 +52,7 @@ def runtime() -> Runtime:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Operation:
     """An operation, done by the server, or here when there is none; or as it is when that takes
     too long."""
-    return operations.carried_out(
+    return operation_requests.carried_out(
         COMMAND_LINE, kind, OPERATION_DONE, parameters, dry_run=dry_run, meanwhile=_stand_in
     )
 

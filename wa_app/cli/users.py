@@ -1,17 +1,18 @@
 """People with a login."""
 
+import re
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 
 from wa_app.cli.shared import refusals_in_words, settings, wa
-from wa_app.domain.accounts import MAX_CONNECTIONS
+from wa_app.domain.errors import WrongInput
 from wa_app.models import User, utc_now
-from wa_app.services import accounts, connections, invitations, people
+from wa_app.services import accounts, invitations, people
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.web import inputs, links
-from wa_app.web.presentation import USER_LOOKS
+from wa_app.wording import mails
+from wa_app.wording.users import USER_LOOKS
 
 users = AppGroup("users", help="People with a login.")
 wa.add_command(users)
@@ -44,13 +45,17 @@ def invite_user(email: str, role: str, name: str) -> None:
     with refusals_in_words():
         if user is None:
             invitation = invitations.create(
-                COMMAND_LINE, email, links.letter, utc_now(), role=role, name=name
+                COMMAND_LINE, email, _letter, utc_now(), role=role, name=name
             )
         else:
-            invitation = invitations.renew(COMMAND_LINE, user, links.letter, utc_now())
+            invitation = invitations.renew(COMMAND_LINE, user, _letter, utc_now())
     mailed = " It is on its way by mail." if invitation.mailed else ""
     click.echo(f"For {invitation.user.email}, once, for 7 days.{mailed}")
-    click.echo(links.address(invitation.secret))
+    click.echo(invitations.address(invitation.secret))
+
+
+def _letter(user: User, secret: str) -> tuple[str, str]:
+    return mails.invitation(user, invitations.address(secret))
 
 
 @users.command("password")
@@ -95,7 +100,9 @@ def change_user(email: str, role: str | None, name: str | None, limit: str | Non
 def _limit(word: str) -> int | None:
     if word == "none":
         return None
-    return inputs.number("maxConnections", word, least=0, most=MAX_CONNECTIONS)
+    if not re.fullmatch("[0-9]{1,9}", word):
+        raise WrongInput("maxConnections", "not_a_number")
+    return int(word)  # which of them make sense is known where it is changed
 
 
 @users.command("deactivate")
@@ -125,7 +132,7 @@ def delete_user(email: str, yes: bool) -> None:
         user = accounts.find_or_refuse(email)
         if not yes:
             click.confirm(_what_goes(user), abort=True)
-        connections.remove_user(COMMAND_LINE, user)
+        accounts.remove(COMMAND_LINE, user)
     click.echo(f"Deleted {email}.")
 
 

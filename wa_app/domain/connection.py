@@ -103,3 +103,18 @@ def is_other_number(wanted: Wanted, observed: Observed, phone: str) -> bool:
     number: what was written for the first must never leave through another."""
     expected = observed.linked_phone or wanted.pair_phone
     return expected is not None and not same_number(expected, phone)
+
+
+def is_under_way(wanted: Wanted, observed: Observed) -> bool:
+    """A request has been written and the owner has not come to it yet."""
+    return wanted.wanted_version > observed.observed_version or wipe_pending(wanted, observed)
+
+
+def shown_status(status: Status | None, *, alive: bool) -> Status:
+    """The row's status (None: there is no row), which is true only while somebody is there to
+    write it. Without an owner no socket is open; those that were are opened again by the next."""
+    if status is None:
+        return Status.DISCONNECTED
+    if not alive and status is not Status.DISCONNECTED:
+        return Status.CONNECTING
+    return status

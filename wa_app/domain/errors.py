@@ -1,4 +1,4 @@
-"""What can be refused, named by what to do next. Words and HTTP codes are in `web/errors.py`."""
+"""What can be refused, named by what to do next. Words and HTTP codes: `wording/refusals.py`."""
 
 from datetime import timedelta
 
@@ -155,3 +155,38 @@ class BackupHoldsNoSession(BackupUnreadable):
     """It can be opened, but what is in it would not log in."""
 
     error = "backup_no_session"
+
+
+class Unauthorized(Refused):
+    """Nobody is signed in."""
+
+    error = "unauthorized"
+
+
+class Forbidden(Refused):
+    """Known, but not allowed."""
+
+    error = "forbidden"
+
+
+class Deactivated(Forbidden):
+    """The caller's account is switched off."""
+
+    error = "deactivated"
+
+
+class ScopeMissing(Forbidden):
+    """The token of the request may do other things, but not this."""
+
+    error = "scope_missing"
+
+    def __init__(self, scope: str | None) -> None:
+        super().__init__()
+        self.scope = scope
+
+
+class OwnPassword(Refused):
+    """A new password or link for oneself, without saying the password one has: whoever finds a
+    signed-in browser could keep others out with it."""
+
+    error = "own_password"

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+QR_TOTAL = 6
+"""How many codes WhatsApp gives one pairing, one after the other."""
+
 
 def setting(default: object, sentence: str) -> Any:
     """A dataclass field that is also a setting: its name in capitals, see `wa_app/config.py`."""

@@ -1,4 +1,4 @@
-"""What a connection is and does, in codes. Their texts live in `web/presentation.py`."""
+"""What a connection is and does, in codes. Their texts live in `wording/connections.py`."""
 
 from enum import StrEnum
 

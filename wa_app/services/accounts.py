@@ -2,27 +2,28 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from limits import RateLimitItemPerMinute
-from sqlalchemy import func, select
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from wa_app.domain.accounts import (
-    MAX_CONNECTIONS,
-    MAX_PASSWORD,
-    MIN_PASSWORD,
-    as_name,
-    is_email,
+from wa_app.domain.accounts import MAX_CONNECTIONS, MAX_PASSWORD, MIN_PASSWORD, as_name, is_email
+from wa_app.domain.errors import (
+    EmailTaken,
+    LastAdmin,
+    TooOften,
+    UserNotFound,
+    WrongInput,
+    WrongPassword,
 )
-from wa_app.domain.errors import EmailTaken, TooOften, UserNotFound, WrongInput, WrongPassword
 from wa_app.extensions import db, limiter
-from wa_app.models import User
-from wa_app.services import administrators, audit, connections
+from wa_app.models import Connection, Token, User
+from wa_app.services import audit, connection_registry, connections
 from wa_app.services.audit import Actor
 
 ROLES = ("user", "admin")
@@ -198,7 +199,7 @@ def change(actor: Actor, user: User, **wanted: Any) -> None:
     """Change what is named, all or nothing. Raises `WrongInput` or `LastAdmin`."""
     checked = {field: CHANGEABLE[field](value) for field, value in wanted.items()}
     if checked.get("role", "admin") != "admin" or not checked.get("active", True):
-        administrators.refuse_last(user)
+        _refuse_last(user)
     changes = {
         field: (getattr(user, field), value)
         for field, value in checked.items()
@@ -209,11 +210,11 @@ def change(actor: Actor, user: User, **wanted: Any) -> None:
     if changes.pop("active", None):
         audit.record(actor, f"user.{'activate' if user.active else 'deactivate'}", user.email)
         if user.active:
-            connections.resume(actor, user)
+            _resume(actor, user)
     if changes:
         audit.record(actor, "user.change", user.email, _told(changes))
     db.session.commit()
-    for connection in connections.of_user(user):
+    for connection in connection_registry.of_user(user):
         connections.wake(connection.id)  # they may be allowed, or forbidden, from now on
 
 
@@ -224,6 +225,29 @@ def activate(actor: Actor, user: User) -> None:
 def deactivate(actor: Actor, user: User) -> None:
     """The owner closes their sockets. Raises `LastAdmin`."""
     change(actor, user, active=False)
+
+
+def _resume(actor: Actor, user: User) -> None:
+    """Connect what was up before the user was switched off, in the transaction under way. Holds
+    stay: their trouble has not gone."""
+    for connection in connection_registry.of_user(user):
+        if connection.enabled and connection.has_credentials and connection.hold is None:
+            connections.write(actor, connection, "connect")
+
+
+def _refuse_last(user: User) -> None:
+    """There is always somebody who can administrate: before somebody stops being one, in the same
+    transaction. Raises `LastAdmin` when nobody else could sign in as one."""
+    # First the write lock on all of them: two who remove each other at the same moment must not
+    # both find the other one still there.
+    admins = update(User).where(User.role == "admin").values(role="admin")
+    db.session.execute(admins, execution_options={"synchronize_session": False})
+    able = (User.role == "admin", User.active, User.deleted_at.is_(None), User.password_hash != "")
+    is_one = db.session.scalar(exists().where(User.id == user.id, *able).select())
+    others = db.session.scalar(exists().where(User.id != user.id, *able).select())
+    if is_one and not others:
+        db.session.rollback()
+        raise LastAdmin
 
 
 def _told(changes: Mapping[str, tuple[Any, Any]]) -> str:
@@ -243,3 +267,27 @@ def set_locale(actor: Actor, user: User, locale: str) -> None:
     user.locale = locale
     audit.record(actor, "user.language", user.email, locale)
     db.session.commit()
+
+
+# ---- the end
+
+
+def remove(actor: Actor, user: User) -> None:
+    """Delete a user: nothing of theirs can be reached from now on; the owner unlinks and wipes
+    their sessions, then the rows go. One commit for all of it. Raises `LastAdmin`."""
+    _refuse_last(user)
+    user.deleted_at = datetime.now(UTC)
+    owned = connection_registry.of_user(user)
+    audit.record(actor, "user.delete", user.email, f"done, connections: {len(owned)}")
+    for connection in owned:
+        connections.write(actor, connection, "remove", deleted_at=user.deleted_at)
+    # The row may have to wait for the owner; their e-mail is free for somebody new at once.
+    user.email, user.invite_hash = f"deleted user {user.id}", None
+    db.session.execute(delete(Token).where(Token.user_id == user.id))
+    # Without a connection there is none whose end the row has to wait for.
+    theirs = exists().where(Connection.user_id == user.id)
+    db.session.flush()
+    db.session.execute(delete(User).where(User.id == user.id, ~theirs))
+    db.session.commit()
+    for connection in owned:
+        connections.wake(connection.id)

@@ -7,7 +7,6 @@ their mails in one commit. What else can go wrong reports here and is told at th
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from wa_app.domain.alerts import (
 )
 from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
-from wa_app.models import OPEN_OF_SERVER, Alert, Connection, Mail, User
+from wa_app.models import OPEN_OF_SERVER, Alert, Connection, User
 from wa_app.services import mails
 from wa_app.services.mails import Mailer
 from wa_app.services.notices import Case, Compose, Post, about
@@ -40,8 +39,6 @@ log = structlog.get_logger()
 
 DiskUsage = Callable[[Path], tuple[int, int, int]]
 """Total, used and free bytes, as `shutil.disk_usage` tells them."""
-
-ENDED_SHOWN = 20
 
 
 class Alerts:
@@ -278,22 +275,3 @@ def _report(kind: AlertKind, detail: str, now: datetime) -> None:
 
 
 # ---- for the page
-
-
-@dataclass(frozen=True)
-class Listed:
-    alert: Alert
-    mails: list[Mail]
-
-
-def listed() -> list[Listed]:
-    """What people were told of, newest first: all that is still so, then the last that ended."""
-    told = select(Alert).where(Alert.raised_at.is_not(None))
-    still = told.where(Alert.ended_at.is_(None)).order_by(Alert.id.desc())
-    ended = told.where(Alert.ended_at.is_not(None)).order_by(Alert.ended_at.desc())
-    alerts = [*db.session.scalars(still), *db.session.scalars(ended.limit(ENDED_SHOWN))]
-    posted: dict[int | None, list[Mail]] = {}
-    of_these = select(Mail).where(Mail.alert_id.in_([alert.id for alert in alerts]))
-    for mail in db.session.scalars(of_these.order_by(Mail.id)):
-        posted.setdefault(mail.alert_id, []).append(mail)
-    return [Listed(alert, posted.get(alert.id, [])) for alert in alerts]

@@ -18,6 +18,7 @@ from wa_app.domain.messages import (
     Verdict,
     bot_verdict,
 )
+from wa_app.domain.wire import Command, ShowTyping
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message
 
@@ -28,6 +29,27 @@ def pending() -> list[int]:
     """Messages the bot has not looked at, oldest first."""
     waiting = select(Message.id).where(Message.bot_pending).order_by(Message.id).limit(200)
     return list(db.session.scalars(waiting))
+
+
+def answer(
+    tell: Callable[[str, Command], bool],
+    clock: Callable[[], datetime],
+    dice: Callable[[], float],
+    policy: MessagePolicy,
+) -> None:
+    """Look at whatever waits. `tell` shows the customer that somebody types. Needs an application
+    context."""
+    for message_id in pending():
+        try:
+            answered = consider(message_id, clock(), dice, policy)
+        except Exception:
+            # One message that cannot be answered must not silence the others.
+            log.exception("bot in trouble", message=message_id)
+            db.session.rollback()
+            continue
+        if answered is not None and policy.bot_pause:
+            chat = db.session.get_one(Chat, answered.chat_id)
+            tell(answered.connection_id, ShowTyping(chat.jid))
 
 
 def consider(

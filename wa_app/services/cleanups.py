@@ -1,6 +1,5 @@
 """The clean-ups of administrators: what each would do, and how each thing is done."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from sqlalchemy import (
@@ -16,18 +15,13 @@ from sqlalchemy import (
 )
 
 from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.operations import DONE, FAILED
 from wa_app.domain.session import is_stale, put_down
 from wa_app.domain.states import Status
 from wa_app.extensions import Base, db
 from wa_app.models import Connection, Operation, OperationStep, User
-from wa_app.services import backups, connections
-from wa_app.services.audit import Actor
-from wa_app.services.tools import Tools
-from wa_app.services.wiping import DONE, FAILED
-
-PATIENCE = 60.0
-"""Seconds for one connection to be cleaned; the seven steps have limits of their own."""
-
+from wa_app.services import backups, connection_registry, connections
+from wa_app.services.tools import Tools, actor_of, in_turn, until
 
 # ---- plans
 
@@ -36,7 +30,9 @@ def plan_orphans(tools: Tools, _: Operation) -> Iterator[OperationStep]:
     """Rows whose user does not exist, session folders and processes with no row, and whatever
     else points to a row that is gone."""
     for connection in db.session.scalars(select(Connection).where(_is_orphan())):
-        yield OperationStep(what="row", target=connection.id, label=connections.label(connection))
+        yield OperationStep(
+            what="row", target=connection.id, label=connection_registry.label(connection)
+        )
     known = set(db.session.scalars(select(Connection.id)))
     files = tools.gateways.store
     for name in sorted(set(files.folders()) - known):
@@ -91,7 +87,7 @@ def stale(tools: Tools) -> list[Connection]:
 def plan_put_down(_tools: Tools, _: Operation) -> Iterator[OperationStep]:
     up = select(Connection).where(Connection.status != Status.DISCONNECTED)
     for connection in db.session.scalars(up.order_by(Connection.created_at)):
-        label = connections.label(connection)
+        label = connection_registry.label(connection)
         yield OperationStep(what="put_down", target=connection.id, label=label)
 
 
@@ -104,7 +100,7 @@ def plan_full_reset(tools: Tools, operation: Operation) -> Iterator[OperationSte
 
 
 def _clean_step(connection: Connection) -> OperationStep:
-    label = connections.label(connection)
+    label = connection_registry.label(connection)
     return OperationStep(what="clean", target=connection.id, label=label)
 
 
@@ -117,9 +113,9 @@ def remove_row(tools: Tools, operation: Operation, step: OperationStep) -> bool:
     if connection is None:
         return False
     if connection.deleted_at is None:
-        connections.remove(_actor(operation), connection)
+        connections.remove(actor_of(operation), connection)
     tools.manager.wake(step.target)
-    return _until(tools, lambda: db.session.get(Connection, step.target) is None)
+    return until(tools, lambda: db.session.get(Connection, step.target) is None)
 
 
 def remove_folder(tools: Tools, _: Operation, step: OperationStep) -> bool:
@@ -148,7 +144,7 @@ def end_process(tools: Tools, _: Operation, step: OperationStep) -> bool:
         return False
     tools.manager.wake(step.target)  # drops a socket of ours that has no row
     killed = tools.gateways.store.kill_strays(step.target)
-    return _until(tools, lambda: step.target not in tools.manager.with_sockets()) or killed > 0
+    return until(tools, lambda: step.target not in tools.manager.with_sockets()) or killed > 0
 
 
 def remove_records(_tools: Tools, _: Operation, step: OperationStep) -> bool:
@@ -177,10 +173,10 @@ def clean(tools: Tools, operation: Operation, step: OperationStep) -> bool | str
             return False
         if operation.kind == "cleanup.stale" and not _still_stale(tools, connection):
             return False
-        actor = _actor(operation)
+        actor = actor_of(operation)
         cleanup_id = connections.force_cleanup(actor, connection, part_of=step).id
     tools.manager.wake(step.target)
-    _until(tools, lambda: db.session.get_one(Operation, cleanup_id).state == "DONE")
+    until(tools, lambda: db.session.get_one(Operation, cleanup_id).state == "DONE")
     steps = db.session.get_one(Operation, cleanup_id).result or []
     failed = [one for one in steps if one["outcome"] == FAILED]
     if failed:
@@ -201,41 +197,8 @@ def put_down_one(tools: Tools, _: Operation, step: OperationStep) -> bool:
     return in_turn(tools, step.target, verdict) is not None
 
 
-def in_turn(
-    tools: Tools, connection_id: str, verdict: Callable[[Wanted, Observed], Observed | None]
-) -> Observed | None:
-    """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
-    it raises, and `TimeoutError` when the turn did not come; then the verdict never falls."""
-    db.session.rollback()
-    outcome = tools.manager.submit(connection_id, verdict, kill=False)
-    try:
-        return outcome.result(timeout=PATIENCE)
-    except TimeoutError:
-        if outcome.cancel():
-            raise
-        return outcome.result()
-
-
 def _has_row(connection_id: str) -> bool:
     return db.session.get(Connection, connection_id) is not None
-
-
-def _actor(operation: Operation) -> Actor:
-    return Actor(operation.actor, operation.address)
-
-
-def _until(tools: Tools, seen: Callable[[], bool]) -> bool:
-    """Wait for what the manager does. Raises `TimeoutError`."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        db.session.rollback()
-        done = seen()
-        db.session.rollback()  # nothing of the database is held while we wait
-        if done:
-            return True
-        if tools.manager.is_stopping or time.monotonic() >= deadline:
-            raise TimeoutError("not done in time")
-        time.sleep(0.05)
 
 
 PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {

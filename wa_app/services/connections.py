@@ -4,107 +4,22 @@ None of them touches a socket, so they work the same in the owner, in a standby 
 command line.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import current_app
 from limits import RateLimitItemPerMinute
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import select, update
 
 from wa_app.domain.connection import REQUESTS
-from wa_app.domain.errors import (
-    ConnectionLimit,
-    ConnectionNotFound,
-    NoOtherNumber,
-    PairFirst,
-    TooOften,
-    UserNotFound,
-    WrongInput,
-)
-from wa_app.domain.messages import MAX_TEXT
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.errors import NoOtherNumber, PairFirst, TooOften
+from wa_app.domain.states import Hold
 from wa_app.extensions import db, limiter
-from wa_app.models import Connection, ConnectionEvent, Operation, OperationStep, Owner, Token, User
-from wa_app.services import administrators, audit
+from wa_app.models import Connection, Operation, OperationStep
+from wa_app.services import audit, connection_registry
 from wa_app.services.audit import Actor
-from wa_app.services.waiting import wait
 
 DIALS = RateLimitItemPerMinute(10)
-
-
-def of_user(user: User) -> list[Connection]:
-    """The user's connections, oldest first."""
-    known = (
-        select(Connection)
-        .where(Connection.user_id == user.id, Connection.deleted_at.is_(None))
-        .order_by(Connection.created_at, Connection.id)
-    )
-    return list(db.session.scalars(known))
-
-
-def own(user: User, connection_id: str) -> Connection:
-    """The user's connection, or `ConnectionNotFound`: somebody else's is as good as unknown."""
-    connection = db.session.get(Connection, connection_id)
-    if connection is None or connection.user_id != user.id or connection.deleted_at is not None:
-        raise ConnectionNotFound
-    return connection
-
-
-def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connection:
-    """Raises `ConnectionLimit` or `UserNotFound`. Practice connections are limited to one, and
-    not counted."""
-    _take_write_lock(user)
-    _refuse_who_is_gone(user)
-    count = select(func.count()).where(
-        Connection.user_id == user.id,
-        Connection.channel == channel,
-        Connection.deleted_at.is_(None),
-    )
-    limits = {Channel.PRACTICE: 1, Channel.WHATSAPP: limit_of(user)}
-    if (db.session.scalar(count) or 0) >= limits[channel]:
-        db.session.rollback()
-        raise ConnectionLimit
-    connection = Connection(user_id=user.id, channel=channel, name=name)
-    db.session.add(connection)
-    audit.record(actor, "connection.create", f"{user.email} ({channel})")
-    db.session.commit()
-    return connection
-
-
-def limit_of(user: User) -> int:
-    """How many WhatsApp numbers they may link: what an administrator set, else as everybody."""
-    everybodys: int = current_app.config["SETTINGS"].max_connections_per_user
-    return everybodys if user.max_connections is None else user.max_connections
-
-
-def first_or_create(actor: Actor, user: User, channel: Channel) -> Connection:
-    """The user's connection on this channel; the first connect creates it."""
-    there = _on(user, channel)
-    if not there:
-        _take_write_lock(user)
-        there = _on(user, channel)  # somebody else's click may have been faster
-    return there[0] if there else create(actor, user, channel)
-
-
-def _take_write_lock(user: User) -> None:
-    """Before looking what there is, so that two requests cannot both find room."""
-    db.session.execute(update(User).where(User.id == user.id).values(id=User.id))
-
-
-def _refuse_who_is_gone(user: User) -> None:
-    """They may have been deleted or switched off since the request began."""
-    known = db.session.get(User, user.id, populate_existing=True)
-    if known is None or not known.is_active:
-        db.session.rollback()
-        raise UserNotFound
-
-
-def _on(user: User, channel: Channel) -> list[Connection]:
-    return [connection for connection in of_user(user) if connection.channel == channel]
-
-
-# ---- requests
 
 
 def connect(
@@ -150,35 +65,6 @@ def remove(actor: Actor, connection: Connection) -> None:
     _ask(actor, connection, "remove", deleted_at=datetime.now(UTC))
 
 
-def remove_user(actor: Actor, user: User) -> None:
-    """Delete a user: nothing of theirs can be reached from now on; the owner unlinks and wipes
-    their sessions, then the rows go. One commit for all of it. Raises `LastAdmin`."""
-    administrators.refuse_last(user)
-    user.deleted_at = datetime.now(UTC)
-    connections = of_user(user)
-    audit.record(actor, "user.delete", user.email, f"done, connections: {len(connections)}")
-    for connection in connections:
-        _write(actor, connection, "remove", deleted_at=user.deleted_at)
-    # The row may have to wait for the owner; their e-mail is free for somebody new at once.
-    user.email, user.invite_hash = f"deleted user {user.id}", None
-    db.session.execute(delete(Token).where(Token.user_id == user.id))
-    # Without a connection there is none whose end the row has to wait for.
-    theirs = exists().where(Connection.user_id == user.id)
-    db.session.flush()
-    db.session.execute(delete(User).where(User.id == user.id, ~theirs))
-    db.session.commit()
-    for connection in connections:
-        wake(connection.id)
-
-
-def resume(actor: Actor, user: User) -> None:
-    """Connect what was up before the user was switched off, in the transaction under way. Holds
-    stay: their trouble has not gone."""
-    for connection in of_user(user):
-        if connection.enabled and connection.has_credentials and connection.hold is None:
-            _write(actor, connection, "connect")
-
-
 def force_cleanup(
     actor: Actor, connection: Connection, *, part_of: OperationStep | None = None
 ) -> Operation:
@@ -215,16 +101,14 @@ def _ask(
     operation: Operation | None = None,
     **values: Any,
 ) -> None:
-    version = _write(actor, connection, kind, *extra_marks, **values)
+    version = write(actor, connection, kind, *extra_marks, **values)
     if operation is not None:
         operation.version = version
     db.session.commit()
     wake(connection.id)
 
 
-def _write(
-    actor: Actor, connection: Connection, kind: str, *extra_marks: str, **values: Any
-) -> int:
+def write(actor: Actor, connection: Connection, kind: str, *extra_marks: str, **values: Any) -> int:
     """Add a request to the transaction under way; its version. It counts up in SQL, where two
     clicks cannot take the same."""
     asked = REQUESTS[kind]
@@ -237,15 +121,10 @@ def _write(
         .returning(Connection.wanted_version)
     )
     version = db.session.scalar(changed)
-    audit.record(actor, f"connection.{kind.removesuffix('_fresh')}", label(connection))
+    audit.record(
+        actor, f"connection.{kind.removesuffix('_fresh')}", connection_registry.label(connection)
+    )
     return version or 0
-
-
-def label(connection: Connection) -> str:
-    """The connection in words: whose it is, and which number."""
-    user: User | None = connection.user  # an orphan has none
-    what = connection.linked_phone or connection.phone or str(connection.channel)
-    return f"{user.email} ({what})" if user else f"nobody ({what}) {connection.id}"
 
 
 def _limit_dials(connection: Connection) -> None:
@@ -258,78 +137,3 @@ def wake(connection_id: str) -> None:
     runtime = current_app.extensions.get("runtime")
     if runtime is not None:
         runtime.wake(connection_id)
-
-
-# ---- reading
-
-
-def history(connection: Connection, *, before: int | None, limit: int) -> list[ConnectionEvent]:
-    """The connection's events, newest first; `before` is the id of the last one seen."""
-    events = select(ConnectionEvent).where(ConnectionEvent.connection_id == connection.id)
-    if before is not None:
-        events = events.where(ConnectionEvent.id < before)
-    return list(db.session.scalars(events.order_by(ConnectionEvent.id.desc()).limit(limit)))
-
-
-def operation(connection: Connection, operation_id: int) -> Operation | None:
-    found = db.session.get(Operation, operation_id)
-    return found if found is not None and found.connection_id == connection.id else None
-
-
-def owner() -> Owner | None:
-    return db.session.get(Owner, 1)
-
-
-def last_cleanup(connection: Connection) -> list[dict[str, Any]]:
-    """The steps of the force-cleanup that is the newest request, if it is one and done."""
-    done = select(Operation.result).where(
-        Operation.connection_id == connection.id, Operation.version == connection.wanted_version
-    )
-    return db.session.scalar(done) or []
-
-
-def wait_until(
-    connection_id: str, seen: Callable[[Connection], bool], seconds: float
-) -> Connection:
-    """The connection as soon as `seen` says so, or as it is after `seconds`. Reads afresh at each
-    look, because another process may be the one that changes it."""
-
-    def look() -> tuple[Connection, bool]:
-        connection = db.session.get(Connection, connection_id, populate_existing=True)
-        if connection is None:
-            raise ConnectionNotFound
-        return connection, seen(connection)
-
-    return wait(look, seconds)
-
-
-def set_bot(
-    actor: Actor,
-    connection: Connection,
-    *,
-    enabled: bool | None = None,
-    fallback_text: str | None = None,
-) -> None:
-    """Change what is named. Raises `WrongInput`."""
-    if fallback_text is not None:
-        if len(fallback_text) > MAX_TEXT:
-            raise WrongInput("fallbackText", "too_long")
-        connection.bot_fallback_text = fallback_text.strip()
-    if enabled is not None:
-        if enabled and not connection.bot_fallback_text:
-            raise WrongInput("fallbackText", "required")
-        connection.bot_enabled = enabled
-    audit.record(actor, "bot.change", connection.user.email)
-    db.session.commit()
-
-
-def has_answer(connection: Connection) -> bool:
-    """Whether a connect has come to something to show: a QR, a code, a connection, or a hold."""
-    if connection.observed_version < connection.wanted_version:
-        return False
-    return (
-        connection.status is Status.CONNECTED
-        or connection.hold is not None
-        or connection.qr_payload is not None
-        or connection.pairing_code is not None
-    )

@@ -17,20 +17,38 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from wa_app.services.background import in_background
-from wa_app.services.checks import CHECKS, Check
-from wa_app.services.checks.finding import (
-    PATIENCE,
-    Case,
-    Finding,
-    ill,
-    without_people,
-)
+from wa_app.services.checks import safety, service, sessions, whatsapp
+from wa_app.services.checks.finding import PATIENCE, Case, Check, Finding, ill, without_people
 from wa_app.services.tools import Tools
+from wa_app.services.waiting import in_background
 
 log = structlog.get_logger()
 
 FRESH = timedelta(seconds=5)
+
+CHECKS: Mapping[str, Check] = {
+    "database": service.check_database,
+    "migrations": service.check_migrations,
+    "owner": service.check_owner,
+    "port": service.check_port,
+    "scheduler": service.check_scheduler,
+    "jobs": service.check_jobs,
+    "restarts": service.check_restarts,
+    "whatsapp": whatsapp.check_whatsapp,
+    "clock": whatsapp.check_clock,
+    "library": whatsapp.check_library,
+    "protocol": whatsapp.check_protocol,
+    "folders": sessions.check_folders,
+    "orphans": sessions.check_orphans,
+    "stale": sessions.check_stale,
+    "hung": sessions.check_hung,
+    "key": safety.check_key,
+    "backups": safety.check_backups,
+    "secret": safety.check_secret,
+    "disk": safety.check_disk,
+    "mail": safety.check_mail,
+}
+"""Every check, in the order in which they are told."""
 
 
 @dataclass(frozen=True)

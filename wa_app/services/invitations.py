@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import current_app
 from sqlalchemy import ColumnElement, and_, select, update
 
+from wa_app.config import Settings
 from wa_app.domain.accounts import INVITATION_LASTS, hash_of
 from wa_app.domain.errors import InvitationNotFound, UserInactive
 from wa_app.extensions import db
@@ -55,6 +57,14 @@ def _invite(actor: Actor, user: User, write: Write, now: datetime) -> Invitation
     user.invite_expires_at = now + INVITATION_LASTS
     audit.record(actor, "user.invite", user.email)
     return Invitation(user, secret, mails.queue(user.email, *write(user, secret), at=now))
+
+
+def address(secret: str, *, reached_at: str | None = None) -> str:
+    """The whole link. Without PUBLIC_URL people are thought to reach this service as the one who
+    invites them does: at `reached_at`."""
+    settings: Settings = current_app.config["SETTINGS"]
+    here = reached_at.rstrip("/") if reached_at and not settings.public_url else settings.address
+    return f"{here}/invitation/{secret}"
 
 
 def find(secret: str, now: datetime) -> User:

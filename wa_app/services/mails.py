@@ -17,6 +17,7 @@ from wa_app.extensions import db
 from wa_app.models import Mail, utc_now
 from wa_app.services import audit
 from wa_app.services.audit import Actor
+from wa_app.wording.mails import on_its_way, test_mail
 
 log = structlog.get_logger()
 
@@ -54,12 +55,14 @@ def queue(
     return True
 
 
-def queue_test(actor: Actor, recipient: str, subject: str, text: str) -> None:
-    """A mail that shows that mails arrive, in a transaction of its own. Raises `MailNotSetUp`."""
-    if not queue(recipient, subject, text):
+def send_test(actor: Actor, recipient: str, locale: str | None) -> str:
+    """A mail that shows whether mails arrive, in the language of who reads it and in a transaction
+    of its own; says that it is on its way. Raises `MailNotSetUp`."""
+    if not queue(recipient, *test_mail(locale)):
         raise MailNotSetUp
     audit.record(actor, "mail.test", recipient)
     db.session.commit()
+    return on_its_way(recipient)
 
 
 # ---- delivery

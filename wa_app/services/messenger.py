@@ -1,18 +1,11 @@
-"""Messages on their way: the bot answers, the outbox sends."""
+"""Messages on their way: what waits in the outbox is handed to the sockets."""
 
 from collections.abc import Callable
 from datetime import datetime
 
-import structlog
-
 from wa_app.domain.messages import MessagePolicy
-from wa_app.domain.wire import ShowTyping
-from wa_app.extensions import db
-from wa_app.models import Chat
-from wa_app.services import bot, outbox
-from wa_app.services.manager import Manager
-
-log = structlog.get_logger()
+from wa_app.domain.wire import Command
+from wa_app.services import outbox
 
 
 class Messenger:
@@ -21,42 +14,24 @@ class Messenger:
     def __init__(
         self,
         policy: MessagePolicy,
-        manager: Manager,
+        tell: Callable[[str, Command], bool],
         *,
         clock: Callable[[], datetime],
-        dice: Callable[[], float],
     ) -> None:
+        """`tell` hands a command to a connection's socket; False when there is none."""
         self._policy = policy
-        self._manager = manager
+        self._tell = tell
         self._clock = clock
-        self._dice = dice
 
-    def move(self) -> None:
-        """Whatever can be answered or sent now."""
-        self._answer()
-        self._send()
+    def send(self) -> None:
+        """Whatever can be sent now."""
+        for connection_id in outbox.ready(self._clock()):
+            send = outbox.take(connection_id, self._clock(), self._policy)
+            if send is not None and not self._tell(connection_id, send):
+                outbox.not_sent(connection_id, send.message_id, self._clock())
 
     def settle(self) -> None:
         """What nobody confirmed, and answers that would come too late."""
         now = self._clock()
         outbox.nobody_answered(now, self._policy)
         outbox.drop_late_answers(now, self._policy)
-
-    def _answer(self) -> None:
-        for message_id in bot.pending():
-            try:
-                answer = bot.consider(message_id, self._clock(), self._dice, self._policy)
-            except Exception:
-                # One message that cannot be answered must not silence the others.
-                log.exception("bot in trouble", message=message_id)
-                db.session.rollback()
-                continue
-            if answer is not None and self._policy.bot_pause:
-                chat = db.session.get_one(Chat, answer.chat_id)
-                self._manager.tell(answer.connection_id, ShowTyping(chat.jid))
-
-    def _send(self) -> None:
-        for connection_id in outbox.ready(self._clock()):
-            send = outbox.take(connection_id, self._clock(), self._policy)
-            if send is not None and not self._manager.tell(connection_id, send):
-                outbox.not_sent(connection_id, send.message_id, self._clock())

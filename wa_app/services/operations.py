@@ -1,8 +1,9 @@
-"""Operations: an administrator's work beyond one row.
+"""Carries out operations: an administrator's work beyond one row. In the owner only.
 
-A request is a row. The owner plans it, writes every single thing down that would go, then does one
-after the other and writes down how it went. So a dry run is a plan that is not carried out, and a
-crash in the middle costs nothing: what has no outcome yet is done after the restart.
+A request is a row, written by `operation_requests.py`. The owner plans it, writes every single
+thing down that would go, then does one after the other and writes down how it went. So a dry run
+is a plan that is not carried out, and a crash in the middle costs nothing: what has no outcome yet
+is done after the restart.
 """
 
 import time
@@ -11,27 +12,25 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from wa_app.domain.errors import OperationNotFound, Refused
+from wa_app.domain.errors import Refused
+from wa_app.domain.operations import DONE, FAILED, NOTHING
 from wa_app.extensions import db
 from wa_app.models import Operation, OperationStep
 from wa_app.services import audit
 from wa_app.services.audit import Actor
-from wa_app.services.background import in_background, within
 from wa_app.services.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.cleanups import PLANS as CLEANUP_PLANS
+from wa_app.services.operation_requests import counts, target_of
 from wa_app.services.restoring import ACTS as BACKUP_ACTS
 from wa_app.services.restoring import ENDS as BACKUP_ENDS
 from wa_app.services.restoring import PLANS as BACKUP_PLANS
-from wa_app.services.restoring import refused
 from wa_app.services.tools import Tools
-from wa_app.services.waiting import wait
-from wa_app.services.wiping import DONE, FAILED, NOTHING
+from wa_app.services.waiting import in_background, within
 
 log = structlog.get_logger()
 
@@ -56,88 +55,6 @@ ACTS: Mapping[str, Act] = {**CLEANUP_ACTS, **BACKUP_ACTS}
 
 ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {**BACKUP_ENDS}
 """Kind of operation → who else hears of its end, in the same transaction."""
-
-
-# ---- asking, in any process
-
-
-def ask(
-    actor: Actor, kind: str, parameters: Mapping[str, Any] | None = None, *, dry_run: bool = False
-) -> Operation:
-    """Write the request down; the owner looks for new ones twice a second."""
-    operation = Operation(
-        kind=kind,
-        parameters=dict(parameters or {}),
-        dry_run=dry_run,
-        actor=actor.name,
-        address=actor.address,
-    )
-    db.session.add(operation)
-    if not dry_run:
-        audit.record(actor, kind, _target(operation), "asked")
-    db.session.commit()
-    return operation
-
-
-def carried_out(
-    actor: Actor,
-    kind: str,
-    seconds: float,
-    parameters: Mapping[str, Any] | None = None,
-    *,
-    dry_run: bool = False,
-    meanwhile: Callable[[int], None] | None = None,
-) -> Operation:
-    """Ask, and wait: the operation when it is done, or as it is after `seconds`. `meanwhile` gets
-    its id, for callers who have to do the owner's work. Raises what an operation on one thing was
-    refused with; one on many tells it step by step."""
-    asked = ask(actor, kind, parameters, dry_run=dry_run).id
-    if meanwhile is not None:
-        meanwhile(asked)
-    operation = wait_for(asked, seconds)
-    refusal = refused(operation) if operation.parameters else None
-    if refusal is not None:
-        raise refusal
-    return operation
-
-
-def find(operation_id: int) -> Operation:
-    """Raises `OperationNotFound`; force-cleanups belong to their connection's user."""
-    operation: Operation | None = db.session.get(Operation, operation_id)
-    if operation is None or operation.kind not in PLANS:
-        raise OperationNotFound
-    return operation
-
-
-def wait_for(operation_id: int, seconds: float) -> Operation:
-    """The operation when it is done, or as it is after `seconds`."""
-
-    def look() -> tuple[Operation, bool]:
-        operation = db.session.get_one(Operation, operation_id, populate_existing=True)
-        return operation, operation.state == "DONE"
-
-    return wait(look, seconds)
-
-
-def counts(operation: Operation) -> dict[str, int]:
-    """Outcome → how many steps; `waiting` are those not done yet, or not to be done (dry run)."""
-    outcome = func.coalesce(OperationStep.outcome, "waiting")
-    counted = select(outcome, func.count()).where(OperationStep.operation_id == operation.id)
-    found = {name: count for name, count in db.session.execute(counted.group_by(outcome))}
-    return {name: found.get(name, 0) for name in (DONE, NOTHING, FAILED, "waiting")}
-
-
-def latest(limit: int) -> list[Operation]:
-    """The newest first, without dry runs."""
-    asked = select(Operation).where(Operation.kind.in_(PLANS), Operation.dry_run.is_(False))
-    return list(db.session.scalars(asked.order_by(Operation.id.desc()).limit(limit)))
-
-
-def _target(operation: Operation) -> str:
-    return " ".join((operation.parameters or {}).values()) or "everything"
-
-
-# ---- carrying out, in the owner
 
 
 def carry_out(app: Flask, tools: Tools) -> None:
@@ -251,7 +168,7 @@ def _finish(operation_id: int, now: datetime) -> None:
         found = counts(operation)
         told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
         actor = Actor(operation.actor, operation.address)
-        audit.record(actor, operation.kind, _target(operation), told or "nothing to do")
+        audit.record(actor, operation.kind, target_of(operation), told or "nothing to do")
         log.info("operation done", kind=operation.kind, outcome=told or "nothing to do")
         if operation.kind in ENDS:
             ENDS[operation.kind](operation, now)

@@ -13,6 +13,7 @@ from pathlib import Path
 from flask import current_app
 from sqlalchemy import delete, select
 
+from wa_app.config import Settings
 from wa_app.extensions import db
 from wa_app.models import Owner, Standby
 
@@ -81,3 +82,12 @@ def is_alive(owner: Owner | None, now: datetime, stale_after: timedelta) -> bool
         return False
     # A heartbeat from the future is no sign of life: the clock was set back since.
     return abs(now - owner.heartbeat_at) <= stale_after
+
+
+def owner_is_alive(owner: Owner | None, now: datetime) -> bool:
+    settings: Settings = current_app.config["SETTINGS"]
+    return is_alive(owner, now, settings.policy.heartbeat_stale_after)
+
+
+def owner() -> Owner | None:
+    return db.session.get(Owner, 1)

@@ -9,39 +9,15 @@ from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
 from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.errors import (
-    BackupDamaged,
-    BackupForeign,
-    BackupHoldsNoSession,
-    BackupNotFound,
-    BackupWrongKey,
-    ConnectionNotFound,
-    DisconnectFirst,
-    Refused,
-)
+from wa_app.domain.errors import BackupHoldsNoSession, ConnectionNotFound, DisconnectFirst, Refused
+from wa_app.domain.operations import FAILED
 from wa_app.domain.session import after_restore, may_be_restored
 from wa_app.extensions import db
 from wa_app.models import Connection, Operation, OperationStep
-from wa_app.services import alerts, audit, backups, connections
+from wa_app.services import alerts, audit, backups, connection_registry
 from wa_app.services.audit import Actor
 from wa_app.services.backups import Backup
-from wa_app.services.cleanups import in_turn
-from wa_app.services.tools import Tools
-from wa_app.services.wiping import FAILED
-
-REFUSALS: Mapping[str, type[Refused]] = {
-    kind.error: kind
-    for kind in (
-        BackupNotFound,
-        ConnectionNotFound,
-        DisconnectFirst,
-        BackupForeign,
-        BackupWrongKey,
-        BackupDamaged,
-        BackupHoldsNoSession,
-    )
-}
-
+from wa_app.services.tools import Tools, in_turn
 
 # ---- plans
 
@@ -60,7 +36,7 @@ def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep
     if only is not None:
         linked = linked.where(Connection.id == only)
     for connection in db.session.scalars(linked.order_by(Connection.created_at)):
-        label = connections.label(connection)
+        label = connection_registry.label(connection)
         yield OperationStep(what="backup", target=connection.id, label=label)
 
 
@@ -79,7 +55,7 @@ def _step(what: str, tools: Tools, operation: Operation) -> OperationStep:
 
 
 def _label(connection: Connection | None) -> str:
-    return connections.label(connection) if connection is not None else ""
+    return connection_registry.label(connection) if connection is not None else ""
 
 
 # ---- acts
@@ -211,9 +187,3 @@ def _obstacle(connection: Connection | None) -> Refused | None:
         return ConnectionNotFound()
     restorable = may_be_restored(connection.wanted, connection.observed)
     return None if restorable else DisconnectFirst()
-
-
-def refused(operation: Operation) -> Refused | None:
-    """Why nothing was done, if it was refused."""
-    words = {step.detail for step in operation.steps}
-    return next((kind() for word, kind in REFUSALS.items() if word in words), None)

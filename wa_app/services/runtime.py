@@ -18,8 +18,10 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.models import Owner, utc_now
 from wa_app.services import (
+    bot,
     cleanups,
     forgetting,
+    operation_requests,
     operations,
     ownership,
     recovery,
@@ -87,7 +89,7 @@ class Runtime:
             on_message=self._messages.set,
         )
         self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
-        self._messenger = Messenger(self._settings.messages, self._manager, clock=clock, dice=dice)
+        self._messenger = Messenger(self._settings.messages, self._manager.tell, clock=clock)
         self.tools = Tools(self._settings, self._manager, gateways, clock)
         self._jobs = Jobs(app, self._scheduler, clock=clock)
         self._report = self._settings.data_dir / "stood-still.json"
@@ -127,11 +129,11 @@ class Runtime:
 
     def _clean_stale(self) -> None:
         if cleanups.stale(self.tools):
-            operations.ask(CLEAN_STALE, "cleanup.stale")
+            operation_requests.ask(CLEAN_STALE, "cleanup.stale")
 
     def _back_up(self) -> None:
         if restoring.has_linked_numbers():
-            operations.ask(BACK_UP, "backup.create")
+            operation_requests.ask(BACK_UP, "backup.create")
         restoring.remove_forgotten(self._settings, BACK_UP, self._clock())
 
     def _forget(self) -> None:
@@ -330,7 +332,11 @@ class Runtime:
             self._messages.wait(MESSAGE_LOOK)
             self._messages.clear()
             try:
-                self._in_context(self._messenger.move)
+                self._in_context(self._answer_and_send)
             except Exception:
                 log.exception("messages in trouble")
                 self._stop.wait(1)
+
+    def _answer_and_send(self) -> None:
+        bot.answer(self._manager.tell, self._clock, self._dice, self._settings.messages)
+        self._messenger.send()

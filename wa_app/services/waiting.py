@@ -1,8 +1,10 @@
-"""Waiting for what the owner does, in whichever process that is."""
+"""Waiting for what the owner does, in whichever process that is; and work in threads that nobody
+has to wait for, not even the end of the process."""
 
 import time
 from collections.abc import Callable
-from threading import BoundedSemaphore
+from concurrent.futures import Future
+from threading import BoundedSemaphore, Thread
 from typing import TypeVar
 
 from flask import current_app
@@ -46,3 +48,26 @@ def _rest(started: float) -> None:
     what takes long costs few looks."""
     waited = time.monotonic() - started
     time.sleep(min(max(waited / 8, 0.01), 0.1))
+
+
+# ---- in the background
+
+
+def in_background(run: Callable[[], T]) -> Future[T]:
+    """A pool's thread would hold up the end of the process for as long as it hangs."""
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(run())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    Thread(target=work, name="background", daemon=True).start()
+    return outcome
+
+
+def within(seconds: float, run: Callable[[], T]) -> T:
+    """In a thread we can afford to lose: a disk or a network may hang for ever. Raises
+    `TimeoutError`."""
+    return in_background(run).result(timeout=seconds)

@@ -9,14 +9,15 @@ import structlog
 from sqlalchemy import update
 
 from wa_app.config import Settings
+from wa_app.domain.operations import DONE, FAILED, NOTHING
 from wa_app.domain.policy import Policy
 from wa_app.domain.session import after_wipe
 from wa_app.extensions import db
 from wa_app.gateways.base import SessionStore, Sockets
 from wa_app.models import Connection, Operation
 from wa_app.services import alerts, backups, history
-from wa_app.services.background import within
-from wa_app.services.connections import label
+from wa_app.services.connection_registry import label
+from wa_app.services.waiting import within
 
 log = structlog.get_logger()
 
@@ -80,9 +81,6 @@ def wipe(
     folder_gone = steps[-1]["outcome"] != FAILED
     _reset(connection_id, version, steps, folder_gone, settings.policy, now)
     time.sleep(settings.policy.settle_delay.total_seconds())
-
-
-DONE, NOTHING, FAILED = "done", "nothing", "failed"
 
 
 def _step(name: str, run: Callable[[], bool]) -> StepResult:

@@ -6,25 +6,27 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import current_app, g, redirect, request, url_for
+from flask import current_app, g, has_request_context, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from wa_app.config import Settings
-from wa_app.domain.errors import ConnectionNotFound, UserNotFound, WrongInput
-from wa_app.domain.states import Channel
-from wa_app.extensions import csrf, db, login_manager
-from wa_app.models import Connection, Token, User
-from wa_app.services import connections, tokens
-from wa_app.services.audit import Actor
-from wa_app.web.errors import (
+from wa_app.domain.errors import (
+    ConnectionNotFound,
     Deactivated,
     Forbidden,
     OwnPassword,
     ScopeMissing,
     Unauthorized,
-    wants_json,
+    UserNotFound,
+    WrongInput,
 )
+from wa_app.domain.states import Channel
+from wa_app.extensions import csrf, db, login_manager
+from wa_app.models import Connection, Token, User
+from wa_app.services import connection_access, connection_registry, tokens
+from wa_app.services.audit import Actor
+from wa_app.web.errors import wants_json
 from wa_app.web.times import now
 
 OPEN = frozenset(
@@ -171,7 +173,7 @@ def own_connection_or_404(connection_id: str) -> Connection:
     """The one place that decides whether a connection may be seen by who is signed in."""
     if not _CONNECTION_ID.fullmatch(connection_id):
         raise ConnectionNotFound
-    return connections.own(me(), connection_id)
+    return connection_access.own(me(), connection_id)
 
 
 def chosen_connection(user: User, channel: Channel | None = None) -> Connection | None:
@@ -181,11 +183,11 @@ def chosen_connection(user: User, channel: Channel | None = None) -> Connection 
     if named is not None:
         if not _CONNECTION_ID.fullmatch(named):
             raise ConnectionNotFound
-        found = connections.own(user, named)
+        found = connection_access.own(user, named)
         if channel is not None and found.channel is not channel:
             raise ConnectionNotFound
         return found
-    known = [one for one in connections.of_user(user) if channel in (None, one.channel)]
+    known = [one for one in connection_registry.of_user(user) if channel in (None, one.channel)]
     return min(known, key=lambda one: one.channel is not Channel.WHATSAPP, default=None)
 
 
@@ -213,3 +215,18 @@ def safe_next(target: str | None) -> str | None:
         return None
     parts = urlsplit(target)
     return target if not parts.scheme and not parts.netloc else None
+
+
+# ---- in which language
+
+LOCALES: Mapping[str, str] = {"en": "English", "es": "Español"}
+
+
+def choose_locale() -> str:
+    """The user's own choice, else the one made in this browser, else what the browser asks for."""
+    if not has_request_context():
+        return "en"
+    chosen = g.get("locale") or session.get("locale")
+    if chosen in LOCALES:
+        return str(chosen)
+    return request.accept_languages.best_match(list(LOCALES)) or "en"

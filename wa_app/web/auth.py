@@ -9,8 +9,7 @@ from wa_app.extensions import limiter
 from wa_app.models import User
 from wa_app.services import accounts
 from wa_app.web import errors
-from wa_app.web.access import actor, me, safe_next
-from wa_app.web.presentation import LOCALES
+from wa_app.web.access import LOCALES, actor, me, safe_next
 
 bp = Blueprint("auth", __name__)
 

@@ -9,22 +9,16 @@ from flask import current_app
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from wa_app.domain.connection import is_under_way, shown_status
+from wa_app.domain.policy import QR_TOTAL
 from wa_app.domain.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent, User
-from wa_app.services import connections
+from wa_app.services import connection_registry, connection_status, ownership
+from wa_app.services.ownership import owner_is_alive
 from wa_app.web import times
 from wa_app.web.access import practice_offered
-from wa_app.web.explanations import Explanation
-from wa_app.web.presentation import (
-    QR_TOTAL,
-    Look,
-    explain,
-    is_under_way,
-    look_of,
-    owner_is_alive,
-    shown_status,
-)
-from wa_app.web.words import REASONS, TABS
+from wa_app.wording.closes import REASONS
+from wa_app.wording.connections import TABS, Explanation, Look, explain, look_of
 
 FAST, SLOW = 1000, 5000
 """Milliseconds between two looks of a live part: while something happens, and otherwise."""
@@ -136,7 +130,11 @@ class Card:
     def small_print(self) -> str | None:
         """The cause beside its code, for those who search."""
         seen = self.connection
-        if seen is None or seen.status is Status.CONNECTED or is_under_way(seen):
+        if (
+            seen is None
+            or seen.status is Status.CONNECTED
+            or is_under_way(seen.asked, seen.observed)
+        ):
             return None
         cause = seen.hold_cause or (seen.last_reason if seen.next_attempt_at else None)
         return str(REASONS[cause]) if cause else None
@@ -148,8 +146,8 @@ class Card:
 
 def card_of(connection: Connection | None, channel: Channel) -> Card:
     now = times.now()
-    alive = owner_is_alive(connections.owner(), now)
-    status = shown_status(connection, alive=alive)
+    alive = owner_is_alive(ownership.owner(), now)
+    status = shown_status(connection and connection.status, alive=alive)
     explanation = (
         EMPTY[channel] if connection is None else explain(connection, alive=alive, now=now)
     )
@@ -164,14 +162,16 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
         stop=STOP_BUTTONS[status],
         countdown=_countdown(connection, now) if alive else None,
         every=FAST if connection is not None and _moves(connection, status) else SLOW,
-        lately=connections.history(connection, before=None, limit=LATELY) if connection else [],
-        cleanup=connections.last_cleanup(connection) if connection else [],
+        lately=connection_status.history(connection, before=None, limit=LATELY)
+        if connection
+        else [],
+        cleanup=connection_status.last_cleanup(connection) if connection else [],
     )
 
 
 def tabs_of(user: User) -> list[Card]:
     """One per connection, and one per channel that has none yet."""
-    known = connections.of_user(user)
+    known = connection_registry.of_user(user)
     offered = [Channel.WHATSAPP, *([Channel.PRACTICE] if practice_offered() else [])]
     return [
         card_of(connection, channel)
@@ -185,7 +185,9 @@ def max_attempts() -> int:
 
 
 def _moves(connection: Connection, status: Status) -> bool:
-    return status in (Status.CONNECTING, Status.QR_PENDING) or is_under_way(connection)
+    return status in (Status.CONNECTING, Status.QR_PENDING) or is_under_way(
+        connection.asked, connection.observed
+    )
 
 
 def _countdown(connection: Connection | None, now: datetime) -> datetime | None:
@@ -240,7 +242,7 @@ class Pairing:
 
 def pairing_of(connection: Connection) -> Pairing:
     now = times.now()
-    alive = owner_is_alive(connections.owner(), now)
+    alive = owner_is_alive(ownership.owner(), now)
     stage = _stage(connection, alive)
     return Pairing(
         connection,
@@ -252,7 +254,7 @@ def pairing_of(connection: Connection) -> Pairing:
 
 
 def _stage(connection: Connection, alive: bool) -> str:
-    if not alive or is_under_way(connection):
+    if not alive or is_under_way(connection.asked, connection.observed):
         return "starting"
     if connection.status is Status.CONNECTED:
         return "ready"

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.domain.closes import CLOSE_CODES, CloseClass
-from wa_app.web.words import CLOSE_CLASSES
+from wa_app.wording.closes import CLOSE_CLASSES
 
 bp = Blueprint("codes", __name__)
 

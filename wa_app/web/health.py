@@ -11,10 +11,11 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.extensions import db
-from wa_app.services import connections, database, ownership
+from wa_app.services import database, ownership
 from wa_app.services.database import Tables
 from wa_app.web.errors import RETRY_AFTER
-from wa_app.web.times import iso, now
+from wa_app.web.times import now
+from wa_app.wording.times import iso
 
 log = structlog.get_logger()
 bp = Blueprint("health", __name__)
@@ -61,7 +62,7 @@ def _migrations() -> str:
 
 def _runtime() -> str:
     """This process owns the sessions, or another one does and lives."""
-    owner = connections.owner()
+    owner = ownership.owner()
     stale_after = current_app.config["SETTINGS"].policy.heartbeat_stale_after
     if owner is None or not ownership.is_alive(owner, now(), stale_after):
         return "failed"

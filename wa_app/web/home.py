@@ -1,5 +1,6 @@
 """Home: the connection card, the pairing dialog, and the simple bot card."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
@@ -12,16 +13,34 @@ from wa_app.domain.errors import Refused, WrongInput
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection
-from wa_app.services import connections
-from wa_app.web import errors, times, words
-from wa_app.web.access import actor, me, own_connection_or_404, practice_offered, refuse_hidden
+from wa_app.services import bot_settings, connection_registry, connection_status, connections
+from wa_app.services.connection_status import settled
+from wa_app.web import errors, times
+from wa_app.web.access import (
+    LOCALES,
+    actor,
+    me,
+    own_connection_or_404,
+    practice_offered,
+    refuse_hidden,
+)
 from wa_app.web.cards import Card, card_of, max_attempts, pairing_of, tabs_of
 from wa_app.web.phone import phone_of
-from wa_app.web.presentation import LOCALES, look_of_event
-from wa_app.web.waiting import settled
-from wa_app.web.words import also_on_the_phone
+from wa_app.wording.closes import REASONS
+from wa_app.wording.connections import TABS, also_on_the_phone, look_of_event
+from wa_app.wording.times import iso, phone
+from wa_app.wording.users import ROLES, SCOPES
 
 bp = Blueprint("home", __name__)
+
+
+WORDS: Mapping[str, Mapping[Any, str]] = {
+    "REASONS": REASONS,
+    "ROLES": ROLES,
+    "SCOPES": SCOPES,
+    "TABS": TABS,
+}
+"""The tables that templates read for themselves."""
 
 
 def register_words(app: Flask) -> None:
@@ -30,7 +49,9 @@ def register_words(app: Flask) -> None:
         lambda: {
             "locales": LOCALES,
             "locale": str(get_locale() or "en"),
-            "words": words,
+            "words": WORDS,
+            "iso": iso,
+            "phone_number": phone,
             "times": times,
             "max_attempts": max_attempts,
             "practice_offered": practice_offered,
@@ -117,7 +138,7 @@ def first_connect() -> ResponseReturnValue:
     """The first connect on a channel creates the connection."""
     channel = Channel.PRACTICE if request.form.get("channel") == "practice" else Channel.WHATSAPP
     refuse_hidden(channel)
-    return _connect(connections.first_or_create(actor(), me(), channel))
+    return _connect(connection_registry.first_or_create(actor(), me(), channel))
 
 
 @bp.post("/connections/<connection_id>/connect")
@@ -133,7 +154,7 @@ def _connect(connection: Connection) -> ResponseReturnValue:
         connections.connect(actor(), connection, fresh=fresh, phone=e164(phone) if phone else None)
     except WrongInput as wrong:
         return errors.back_with_words(wrong, url_for(".pair", connection_id=connection.id))
-    settled(connection, seen=connections.has_answer)
+    settled(connection, seen=connection_status.has_answer)
     if linked and not fresh:
         return _home(connection)
     return redirect(url_for(".pair", connection_id=connection.id))
@@ -161,7 +182,7 @@ def unlink_number(connection_id: str) -> ResponseReturnValue:
     """Then a code for the right phone is shown."""
     connection = own_connection_or_404(connection_id)
     connections.choose_number(actor(), connection, keep=False)
-    settled(connection, seen=connections.has_answer)
+    settled(connection, seen=connection_status.has_answer)
     return redirect(url_for(".pair", connection_id=connection.id))
 
 
@@ -196,7 +217,7 @@ def force_cleanup(connection_id: str) -> ResponseReturnValue:
 @login_required
 def bot(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    connections.set_bot(
+    bot_settings.set_bot(
         actor(),
         connection,
         enabled=bool(request.form.get("enabled")),

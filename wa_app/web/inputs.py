@@ -11,6 +11,9 @@ from wa_app.domain.errors import WrongInput
 from wa_app.domain.states import Channel
 
 MAX_NAME = 100
+
+LONGEST_WAIT = 15.0
+"""Seconds; who waits for the end of what is asked for is told after that how far it is."""
 _Parser = Callable[[str, Any], Any]
 
 

@@ -12,7 +12,7 @@ from wa_app.models import Connection, PracticeMessage
 from wa_app.services import practice
 from wa_app.web import times
 from wa_app.web.cards import FAST, SLOW
-from wa_app.web.words import FAULTS, FaultWords
+from wa_app.wording.practice import FAULTS, FaultWords
 
 EXPECTING = timedelta(seconds=60)
 """How long after a customer's message an answer is looked for every second."""

@@ -9,6 +9,7 @@ from wa_app.domain.errors import NotFound, Refused
 from wa_app.domain.states import Channel
 from wa_app.models import Connection
 from wa_app.services import connections, practice
+from wa_app.services.connection_status import settled
 from wa_app.web import errors
 from wa_app.web.access import (
     actor,
@@ -20,7 +21,6 @@ from wa_app.web.access import (
 )
 from wa_app.web.cards import card_of
 from wa_app.web.phone import phone_of
-from wa_app.web.waiting import settled
 
 bp = Blueprint("practice", __name__)
 

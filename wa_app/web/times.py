@@ -1,4 +1,4 @@
-"""Times and numbers as people read them; UTC and ISO 8601 inside and for programs."""
+"""Times as whoever makes the request reads them: in their zone and language."""
 
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,11 +11,6 @@ from flask_babel import gettext as _
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def iso(at: datetime | None) -> str | None:
-    """`2026-11-21T06:19:00.123Z`"""
-    return at and at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def zone() -> tzinfo:
@@ -65,11 +60,3 @@ def day(at: datetime) -> str:
     if local.date() == today.date():
         return _("Today")
     return format_skeleton("MMMMEd", at, tzinfo=zone(), locale=get_locale()).capitalize()
-
-
-def phone(number: str) -> str:
-    """`+34600111222` → `+34 600 111 222`: in threes from the end, as it is easiest to compare."""
-    digits = number.removeprefix("+")
-    first = len(digits) % 3 or 3
-    groups = [digits[:first], *(digits[at : at + 3] for at in range(first, len(digits), 3))]
-    return "+" + " ".join(groups)

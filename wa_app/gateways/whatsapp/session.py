@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from wa_app.domain.policy import QR_TOTAL
 from wa_app.domain.wire import (
     Alive,
     Command,
@@ -40,7 +41,6 @@ from wa_app.gateways.whatsapp.spool import Spool, read_spool
 if TYPE_CHECKING:
     from wa_app.gateways.whatsapp.session_process import Client
 
-QR_TOTAL = 6
 FIRST_QR_LIFE = timedelta(seconds=60)
 QR_LIFE = timedelta(seconds=20)
 QR_SLACK = timedelta(seconds=1)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from neonize import events
 from neonize.client import NewClient, ProxySettings
@@ -28,7 +28,6 @@ from neonize.utils.log import log as library_log
 
 from wa_app.gateways.whatsapp.endings import LibraryError
 from wa_app.gateways.whatsapp.line import note
-from wa_app.gateways.whatsapp.session import Session
 from wa_app.gateways.whatsapp.session_file import library_name
 
 T = TypeVar("T")
@@ -40,18 +39,39 @@ LIBRARY_LOGS = ("whatsmeow", "Whatsmeow")
 """neonize spells the root of its loggers in two ways (its utils/log.py)."""
 
 
+class Listener(Protocol):
+    """Whoever is told what happens. The client knows no more of a session than this."""
+
+    def on_qr(self, payload: str) -> None: ...
+    def on_login_status(self, status: str) -> None: ...
+    def on_pair_status(self, event: Any) -> None: ...
+    def on_logged_in(self, event: Any, /) -> None: ...
+    def on_connected(self, event: Any, /) -> None: ...
+    def on_message(self, event: Any) -> None: ...
+    def on_receipt(self, event: Any) -> None: ...
+    def on_disconnected(self, event: Any, /) -> None: ...
+    def on_keepalive_timeout(self, event: Any) -> None: ...
+    def on_stream_error(self, event: Any) -> None: ...
+    def on_stream_replaced(self, event: Any, /) -> None: ...
+    def on_logged_out(self, event: Any) -> None: ...
+    def on_ban(self, event: Any) -> None: ...
+    def on_outdated(self, event: Any, /) -> None: ...
+    def on_connect_failure(self, event: Any) -> None: ...
+    def on_log(self, logger: str, line: str) -> None: ...
+
+
 class Client:
-    def __init__(self, session_file: Path, session: Session) -> None:
+    def __init__(self, session_file: Path, listener: Listener) -> None:
         self.started = threading.Event()
         """The library may be called."""
         self.in_handler = threading.Lock()
         """Held while an event is handled."""
         self.last_event_at = time.monotonic()
-        self._session = session
+        self._listener = listener
         self._client = self._make(session_file)
         library_log.setLevel(logging.WARNING)
         for root in LIBRARY_LOGS:
-            logging.getLogger(root).addHandler(_LogListener(session.on_log))
+            logging.getLogger(root).addHandler(_LogListener(listener.on_log))
 
     def _make(self, session_file: Path) -> Any:
         client = NewClient(
@@ -68,31 +88,31 @@ class Client:
         return client
 
     def _handlers(self) -> dict[type, Callable[[Any], None]]:
-        session = self._session
+        listener = self._listener
         return {
-            events.PairStatusEv: session.on_pair_status,
-            events.OfflineSyncPreviewEv: session.on_logged_in,
-            events.ConnectedEv: session.on_connected,
-            events.MessageEv: session.on_message,
-            events.ReceiptEv: session.on_receipt,
-            events.DisconnectedEv: session.on_disconnected,
-            events.KeepAliveTimeoutEv: session.on_keepalive_timeout,
-            events.StreamErrorEv: session.on_stream_error,
-            events.StreamReplacedEv: session.on_stream_replaced,
-            events.LoggedOutEv: session.on_logged_out,
-            events.TemporaryBanEv: session.on_ban,
-            events.ClientOutdatedEv: session.on_outdated,
-            events.ConnectFailureEv: session.on_connect_failure,
+            events.PairStatusEv: listener.on_pair_status,
+            events.OfflineSyncPreviewEv: listener.on_logged_in,
+            events.ConnectedEv: listener.on_connected,
+            events.MessageEv: listener.on_message,
+            events.ReceiptEv: listener.on_receipt,
+            events.DisconnectedEv: listener.on_disconnected,
+            events.KeepAliveTimeoutEv: listener.on_keepalive_timeout,
+            events.StreamErrorEv: listener.on_stream_error,
+            events.StreamReplacedEv: listener.on_stream_replaced,
+            events.LoggedOutEv: listener.on_logged_out,
+            events.TemporaryBanEv: listener.on_ban,
+            events.ClientOutdatedEv: listener.on_outdated,
+            events.ConnectFailureEv: listener.on_connect_failure,
         }
 
     # ---- what the library calls
 
     def _on_qr(self, _: Any, payload: bytes) -> None:
         self.started.set()
-        self._session.on_qr(payload.decode())
+        self._listener.on_qr(payload.decode())
 
     def _on_login_status(self, _: Any, address: int) -> None:
-        self._session.on_login_status(ctypes.string_at(address).decode())
+        self._listener.on_login_status(ctypes.string_at(address).decode())
 
     def _on_event(self, uuid: Any, binary: Any, size: int, code: int) -> None:
         """Every event passes here. One that we fail at must not take the next ones with it."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wa_app.config import Settings
 from wa_app.extensions import db
 from wa_app.models import JobRun
-from wa_app.services import connections, database, jobs, ownership, watchdog
+from wa_app.services import database, jobs, ownership, watchdog
 from wa_app.services.checks.finding import Case, Finding, ill, well, without_people
 
 ANSWER_WITHIN = 3.0
@@ -39,7 +39,7 @@ def check_migrations(_case: Case) -> Iterator[Finding]:
 
 def check_owner(case: Case) -> Iterator[Finding]:
     """Who owns the sessions. A command may well be alone; a server never is."""
-    owner, stale_after = connections.owner(), case.settings.policy.heartbeat_stale_after
+    owner, stale_after = ownership.owner(), case.settings.policy.heartbeat_stale_after
     if owner is None or owner.stopped:
         yield ill("nobody") if case.serving else well("none")
         return
@@ -97,7 +97,7 @@ def _may_be_listened_on(settings: Settings) -> Finding:
 
 def check_scheduler(case: Case) -> Iterator[Finding]:
     """Jobs are written down so often at most; a service that has just started gets its time."""
-    owner, now = connections.owner(), case.now
+    owner, now = ownership.owner(), case.now
     if owner is None or not ownership.is_alive(
         owner, now, case.settings.policy.heartbeat_stale_after
     ):

@@ -12,8 +12,8 @@ from wa_app.domain.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.gateways.base import Reach
 from wa_app.models import Connection
-from wa_app.services.background import in_background
 from wa_app.services.checks.finding import PATIENCE, Case, Finding, ill, well
+from wa_app.services.waiting import in_background
 
 MOST_SKEW = timedelta(seconds=30)
 REQUIREMENTS = ROOT / "requirements.txt"

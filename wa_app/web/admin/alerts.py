@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.domain.errors import Refused
+from wa_app.services import mails
 from wa_app.web import errors
 from wa_app.web.access import actor, me, require_admin
-from wa_app.web.alerts import send_test_mail
 
 bp = Blueprint("admin_alerts", __name__, url_prefix="/admin/alerts")
 bp.before_request(require_admin)
@@ -25,5 +25,5 @@ def refused(error: Refused) -> ResponseReturnValue:
 @bp.post("/test-mail")
 @login_required
 def test_mail() -> ResponseReturnValue:
-    flash(send_test_mail(actor(), me().email, me().locale), "done")
+    flash(mails.send_test(actor(), me().email, me().locale), "done")
     return redirect(_here())

@@ -8,11 +8,12 @@ from flask_login import login_required
 from wa_app.domain.errors import Refused
 from wa_app.models import Operation
 from wa_app.services import backups as files
-from wa_app.services import operations, restoring
+from wa_app.services import operation_requests, restoring
 from wa_app.web.access import actor, require_admin, settings
-from wa_app.web.errors import back_with_words, sentence_of
-from wa_app.web.operations import detail_of, summary
-from wa_app.web.waiting import LONGEST_WAIT
+from wa_app.web.errors import back_with_words
+from wa_app.web.inputs import LONGEST_WAIT
+from wa_app.wording.operations import detail_of, summary
+from wa_app.wording.refusals import sentence_of
 
 bp = Blueprint("admin_backups", __name__, url_prefix="/admin/backups")
 bp.before_request(require_admin)
@@ -62,10 +63,10 @@ def restore(backup_id: str) -> ResponseReturnValue:
 def _act(kind: str, done: str = "", **parameters: str) -> ResponseReturnValue:
     """`done` is said when all went well, else the result in numbers and why."""
     try:
-        operation = operations.carried_out(actor(), kind, LONGEST_WAIT, parameters)
+        operation = operation_requests.carried_out(actor(), kind, LONGEST_WAIT, parameters)
     except Refused as refused:
         return back_with_words(refused, url_for(".backups"))
-    counts = operations.counts(operation)
+    counts = operation_requests.counts(operation)
     told = [summary(operation, counts), *_whys(operation)]
     went_well = operation.state == "DONE" and not counts["failed"]
     flash((went_well and done) or " ".join(told), "error" if counts["failed"] else "done")

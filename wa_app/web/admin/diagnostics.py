@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.services.doctor import Report
-from wa_app.web import diagnoses
+from wa_app.services.report import diagnoses, doctor, examine, grouped, plain_text
 from wa_app.web.access import require_admin
 
 bp = Blueprint("admin_diagnostics", __name__, url_prefix="/admin/diagnostics")
@@ -18,22 +18,22 @@ bp.before_request(require_admin)
 @login_required
 def diagnostics() -> ResponseReturnValue:
     """What was found last; looking takes seconds, so it takes a click."""
-    report = diagnoses.doctor().last
+    report = doctor().last
     return render_template("admin/diagnostics.html", **(_shown(report) if report else {}))
 
 
 @bp.post("")
 @login_required
 def look() -> ResponseReturnValue:
-    diagnoses.examine()
+    examine()
     return redirect(url_for(".diagnostics"))
 
 
 def _shown(report: Report) -> dict[str, Any]:
-    told = diagnoses.diagnoses(report)
+    told = diagnoses(report)
     return {
         "report": report,
         "troubles": [one for one in told if not one.ok],
-        "groups": diagnoses.grouped(told),
-        "plain_text": diagnoses.plain_text(report),
+        "groups": grouped(told),
+        "plain_text": plain_text(report),
     }

@@ -8,12 +8,13 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import ConfirmFirst, Refused, WrongInput
+from wa_app.domain.operations import CONFIRMATION, needs_word
 from wa_app.models import Operation
-from wa_app.services import jobs, operations, watchdog
+from wa_app.services import jobs, operation_requests, watchdog
 from wa_app.web import errors
-from wa_app.web import operations as words
 from wa_app.web.access import actor, require_admin
 from wa_app.web.times import now
+from wa_app.wording import operations as words
 
 bp = Blueprint("admin_maintenance", __name__, url_prefix="/admin/maintenance")
 bp.before_request(require_admin)
@@ -32,13 +33,13 @@ def refused(error: Refused) -> ResponseReturnValue:
 @bp.get("")
 @login_required
 def maintenance() -> ResponseReturnValue:
-    latest = operations.latest(LATEST)
-    summaries = [words.summary(one, operations.counts(one)) for one in latest]
+    latest = operation_requests.latest(LATEST)
+    summaries = [words.summary(one, operation_requests.counts(one)) for one in latest]
     return render_template(
         "admin/maintenance.html",
         cleanups=words.CLEANUPS,
-        needs_word=words.needs_word,
-        word=words.CONFIRMATION,
+        needs_word=needs_word,
+        word=CONFIRMATION,
         latest=list(zip(latest, summaries, strict=True)),
         operation_title=words.title,
         restarted=watchdog.last_restart(),
@@ -53,28 +54,30 @@ def clean() -> ResponseReturnValue:
     if kind not in words.CLEANUPS:
         raise WrongInput("kind", "unknown_word")
     typed = request.form.get("confirm", "").strip()
-    if words.needs_word(kind) and not dry_run and typed != words.CONFIRMATION:
+    if needs_word(kind) and not dry_run and typed != CONFIRMATION:
         raise ConfirmFirst
-    asked = operations.carried_out(actor(), kind, SHORT_WAIT, dry_run=dry_run)
+    asked = operation_requests.carried_out(actor(), kind, SHORT_WAIT, dry_run=dry_run)
     return redirect(url_for(".operation", operation_id=asked.id))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> ResponseReturnValue:
-    return render_template("admin/operation.html", **shown_operation(operations.find(operation_id)))
+    return render_template(
+        "admin/operation.html", **shown_operation(operation_requests.find(operation_id))
+    )
 
 
 def shown_operation(found: Operation) -> dict[str, Any]:
-    counts = operations.counts(found)
+    counts = operation_requests.counts(found)
     return {
         "operation": found,
         "operation_title": words.title,
         "summary": words.summary(found, counts),
         "counts": counts,
         "cleanup": words.CLEANUPS.get(found.kind),
-        "needs_word": words.needs_word,
-        "word": words.CONFIRMATION,
+        "needs_word": needs_word,
+        "word": CONFIRMATION,
         "step_words": words.STEPS,
         "outcomes": words.OUTCOMES,
         "detail_of": words.detail_of,

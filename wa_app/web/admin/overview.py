@@ -13,21 +13,14 @@ from flask_login import login_required
 from wa_app.domain.errors import WrongInput
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import connections, overview, ownership
+from wa_app.services import alert_list, connection_registry, overview, ownership
 from wa_app.services.overview import Query
-from wa_app.web import alerts, errors
+from wa_app.services.ownership import owner_is_alive
+from wa_app.web import errors
 from wa_app.web.access import actor, require_admin, settings
-from wa_app.web.presentation import (
-    HOLD_LOOKS,
-    STATUS_LOOKS,
-    Look,
-    explain,
-    look_of,
-    owner_is_alive,
-    sentence,
-)
 from wa_app.web.queries import query_asked
 from wa_app.web.times import now
+from wa_app.wording.connections import HOLD_LOOKS, STATUS_LOOKS, Look, explain, look_of, sentence
 
 bp = Blueprint("admin_overview", __name__, url_prefix="/admin")
 bp.before_request(require_admin)
@@ -70,14 +63,14 @@ class Line:
 @bp.get("")
 @login_required
 def overview_page() -> ResponseReturnValue:
-    return render_template("admin/overview.html", alerts=alerts.panel(), **shown())
+    return render_template("admin/overview.html", alerts=alert_list.panel(), **shown())
 
 
 def shown() -> dict[str, Any]:
     """What the page and its live part show."""
     query = query_asked()
     found = overview.find(query)
-    at, owner, counts = now(), connections.owner(), _counted()
+    at, owner, counts = now(), ownership.owner(), _counted()
     alive = owner_is_alive(owner, at)
     stale_after = settings().policy.heartbeat_stale_after
     return {
@@ -159,7 +152,7 @@ def act() -> ResponseReturnValue:
 
 def _named(connection_ids: list[str]) -> dict[str, str]:
     found = [db.session.get(Connection, each) for each in connection_ids[: overview.MOST_AT_ONCE]]
-    return {one.id: connections.label(one) for one in found if one is not None}
+    return {one.id: connection_registry.label(one) for one in found if one is not None}
 
 
 def _tell(results: Mapping[str, str]) -> None:

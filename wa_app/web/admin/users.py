@@ -17,11 +17,11 @@ from flask_login import login_required, logout_user
 from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.domain.errors import Refused
 from wa_app.models import User
-from wa_app.services import accounts, backups, connections, invitations, people
-from wa_app.web import errors, inputs, links, words
+from wa_app.services import accounts, backups, connection_registry, invitations, people
+from wa_app.web import errors, inputs, links
 from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
-from wa_app.web.presentation import USER_LOOKS
 from wa_app.web.times import now
+from wa_app.wording.users import USER_LOOKS, deleted
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 bp.before_request(require_admin)
@@ -97,7 +97,7 @@ def _words() -> dict[str, object]:
     return {
         "looks_of_user": USER_LOOKS,
         "state_of": people.state_of,
-        "limit_of": connections.limit_of,
+        "limit_of": connection_registry.limit_of,
     }
 
 
@@ -199,12 +199,15 @@ def confirm_delete(user_id: int) -> ResponseReturnValue:
 def delete(user_id: int) -> ResponseReturnValue:
     user = accounts.by_id(user_id)
     email, goes, is_me = user.email, people.belongings(user), user.id == me().id
-    connections.remove_user(actor(), user)
+    accounts.remove(actor(), user)
     if is_me:
         logout_user()
         session.clear()
         return redirect(url_for("auth.sign_in"))
-    flash(words.deleted(email, goes), "done")
+    flash(
+        deleted(email, connections=goes.connections, messages=goes.messages, tokens=goes.tokens),
+        "done",
+    )
     return redirect(url_for(".everyone"))
 
 

@@ -7,9 +7,12 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from wa_app.models import Connection, User
-from wa_app.services import connections
-from wa_app.web.presentation import explain, owner_is_alive, sentence, status_document
-from wa_app.web.times import iso, now
+from wa_app.services import ownership
+from wa_app.services.connection_status import status_document
+from wa_app.services.ownership import owner_is_alive
+from wa_app.web.times import now
+from wa_app.wording.connections import explain, sentence
+from wa_app.wording.times import iso
 
 
 def answer(message: str, code: int = 200, /, **fields: Any) -> Response:
@@ -20,7 +23,7 @@ def answer(message: str, code: int = 200, /, **fields: Any) -> Response:
 
 def status_answer(connection: Connection | None, user: User, *, message: str = "") -> Response:
     """The status document; its message is the explanation unless there is more to tell."""
-    at, owner = now(), connections.owner()
+    at, owner = now(), ownership.owner()
     said = message or sentence(explain(connection, alive=owner_is_alive(owner, at), now=at))
     return answer(said, **status_document(connection, owner, at, user))
 

@@ -7,12 +7,12 @@ from flask_login import login_required
 from wa_app.domain.errors import ConnectionNotFound, NotFound, PairFirst, WrongInput
 from wa_app.domain.messages import MessageState
 from wa_app.models import Connection, Message
-from wa_app.services import connections, outbox
+from wa_app.services import bot_settings, connection_registry, connections, outbox
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me
 from wa_app.web.api.answers import answer
-from wa_app.web.times import iso
-from wa_app.web.words import FAIL_CAUSES, MESSAGE_STATES
+from wa_app.wording.messages import FAIL_CAUSES, MESSAGE_STATES
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_messages", __name__, url_prefix="/api/whatsapp")
 
@@ -45,7 +45,7 @@ def message(message_id: int) -> Response:
     if "connection" in request.args:
         candidates = [chosen_connection(me())]
     else:
-        candidates = [*connections.of_user(me())]
+        candidates = [*connection_registry.of_user(me())]
     for connection in candidates:
         found = outbox.find(connection, message_id) if connection else None
         if found is not None:
@@ -89,7 +89,7 @@ def bot() -> Response:
 def change_bot() -> Response:
     asked = inputs.body(enabled=bool, fallbackText=str)
     connection = _own()
-    connections.set_bot(
+    bot_settings.set_bot(
         actor(),
         connection,
         enabled=asked.get("enabled"),

@@ -8,12 +8,12 @@ from wa_app.domain.errors import ConnectionNotFound, WrongInput
 from wa_app.domain.states import Channel
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services import connections, practice
+from wa_app.services.connection_status import settled
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me, practice_offered
 from wa_app.web.api.answers import answer, status_answer
-from wa_app.web.times import iso
-from wa_app.web.waiting import settled
-from wa_app.web.words import FAULTS
+from wa_app.wording.practice import FAULTS
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_practice", __name__, url_prefix="/api/practice")
 

@@ -8,20 +8,23 @@ from wa_app.domain.errors import NoOtherNumber, NotFound, OperationNotFound, Pai
 from wa_app.domain.phone import e164
 from wa_app.domain.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
-from wa_app.services import connections, operations
-from wa_app.web import inputs, qr
-from wa_app.web.access import (
-    actor,
-    chosen_connection,
-    me,
-    own_connection_or_404,
-    refuse_hidden,
+from wa_app.services import (
+    connection_registry,
+    connection_status,
+    connections,
+    operation_requests,
+    ownership,
 )
+from wa_app.services.connection_status import settled, status_document
+from wa_app.services.ownership import owner_is_alive
+from wa_app.web import inputs, qr
+from wa_app.web.access import actor, chosen_connection, me, own_connection_or_404, refuse_hidden
 from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
-from wa_app.web.presentation import owner_is_alive, status_document
-from wa_app.web.times import iso, now
-from wa_app.web.waiting import LONGEST_WAIT, settled
-from wa_app.web.words import REASONS, also_on_the_phone
+from wa_app.web.inputs import LONGEST_WAIT
+from wa_app.web.times import now
+from wa_app.wording.closes import REASONS
+from wa_app.wording.connections import also_on_the_phone
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_sessions", __name__, url_prefix="/api/whatsapp")
 
@@ -55,7 +58,7 @@ def number() -> Response:
     if connection is None:
         raise NoOtherNumber
     connections.choose_number(actor(), connection, keep=keep)
-    return status_answer(settled(connection, seen=connections.has_answer), me())
+    return status_answer(settled(connection, seen=connection_status.has_answer), me())
 
 
 @bp.post("/disconnect")
@@ -89,7 +92,9 @@ def connect_for(user: User) -> Response:
     phone = e164(asked["phone"]) if "phone" in asked else None
     connection = _connection_to_connect(user, asked.get("channel"))
     connections.connect(actor(), connection, fresh=asked.get("fresh", False), phone=phone)
-    return status_answer(connections.wait_until(connection.id, connections.has_answer, wait), user)
+    return status_answer(
+        connection_status.wait_until(connection.id, connection_status.has_answer, wait), user
+    )
 
 
 def reconnect_for(user: User) -> Response:
@@ -117,7 +122,7 @@ def force_cleanup_for(user: User) -> Response:
     if connection is None:
         return answer(_("There was nothing to clean up."), steps=[])
     started = connections.force_cleanup(actor(), connection)
-    return operation_answer(operations.wait_for(started.id, wait))
+    return operation_answer(operation_requests.wait_for(started.id, wait))
 
 
 def _connection_to_connect(user: User, channel: Channel | None) -> Connection:
@@ -128,7 +133,7 @@ def _connection_to_connect(user: User, channel: Channel | None) -> Connection:
         return there
     if there is not None and "connection" in request.args:
         raise WrongInput("channel", "other_channel")
-    return connections.first_or_create(actor(), user, channel or Channel.WHATSAPP)
+    return connection_registry.first_or_create(actor(), user, channel or Channel.WHATSAPP)
 
 
 def operation_answer(operation: Operation) -> Response:
@@ -148,8 +153,8 @@ def operation_answer(operation: Operation) -> Response:
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> Response:
-    for connection in connections.of_user(me()):
-        found = connections.operation(connection, operation_id)
+    for connection in connection_registry.of_user(me()):
+        found = connection_status.operation(connection, operation_id)
         if found is not None:
             return operation_answer(found)
     raise OperationNotFound
@@ -161,7 +166,7 @@ def operation(operation_id: int) -> Response:
 @bp.get("/connections")
 @login_required
 def list_connections() -> Response:
-    known = [_described(connection) for connection in connections.of_user(me())]
+    known = [_described(connection) for connection in connection_registry.of_user(me())]
     return answer(_("Connections: %(count)d.", count=len(known)), connections=known)
 
 
@@ -174,7 +179,7 @@ def create_connection() -> Response:
     name = asked.get("name", "").strip()
     if len(name) > inputs.MAX_NAME:
         raise WrongInput("name", "too_long")
-    created = connections.create(actor(), me(), channel, name)
+    created = connection_registry.create(actor(), me(), channel, name)
     return answer(_("Created."), 201, **_described(created))
 
 
@@ -190,7 +195,7 @@ def remove_connection(connection_id: str) -> Response:
 
 
 def _described(connection: Connection) -> dict[str, object]:
-    document = status_document(connection, connections.owner(), now(), me())
+    document = status_document(connection, ownership.owner(), now(), me())
     return document | {"name": connection.name, "createdAt": iso(connection.created_at)}
 
 
@@ -217,7 +222,7 @@ def qr_png() -> Response:
 
 def _payload() -> str:
     connection = chosen_connection(me())
-    alive = owner_is_alive(connections.owner(), now())
+    alive = owner_is_alive(ownership.owner(), now())
     if connection is None or connection.qr_payload is None or not alive:
         raise NoPicture
     return connection.qr_payload
@@ -235,7 +240,7 @@ def events() -> Response:
     before = inputs.whole("before", default=None, most=2**31 - 1)
     limit = inputs.whole("limit", default=50, most=200) or 50
     connection = chosen_connection(me())
-    found = connections.history(connection, before=before, limit=limit) if connection else []
+    found = connection_status.history(connection, before=before, limit=limit) if connection else []
     return answer(
         _("Events: %(count)d.", count=len(found)), events=[_event(event) for event in found]
     )

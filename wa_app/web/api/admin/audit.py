@@ -10,7 +10,7 @@ from wa_app.web import audit_export, inputs
 from wa_app.web.access import require_admin
 from wa_app.web.api.answers import answer
 from wa_app.web.queries import words_asked
-from wa_app.web.times import iso
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_admin_audit", __name__, url_prefix="/api/admin")
 bp.before_request(require_admin)

@@ -16,7 +16,7 @@ from wa_app.web import inputs
 from wa_app.web.access import require_admin, settings
 from wa_app.web.api.admin.operations import carried_out
 from wa_app.web.api.answers import answer
-from wa_app.web.times import iso
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_admin_backups", __name__, url_prefix="/api/admin/backups")
 bp.before_request(require_admin)

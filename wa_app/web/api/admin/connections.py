@@ -9,17 +9,12 @@ from flask_login import login_required
 from wa_app.domain.errors import NotFound, UserInactive, UserNotFound, WrongInput
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import connections, overview
+from wa_app.services import overview, ownership
+from wa_app.services.connection_status import status_document
 from wa_app.web import inputs
 from wa_app.web.access import actor, me, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.api.sessions import (
-    connect_for,
-    disconnect_for,
-    force_cleanup_for,
-    reconnect_for,
-)
-from wa_app.web.presentation import status_document
+from wa_app.web.api.sessions import connect_for, disconnect_for, force_cleanup_for, reconnect_for
 from wa_app.web.queries import query_asked
 from wa_app.web.times import now
 
@@ -47,7 +42,7 @@ def everything() -> Response:
 
 def _described(connection: Connection) -> dict[str, object]:
     user: User | None = connection.user
-    document = status_document(connection, connections.owner(), now(), me())
+    document = status_document(connection, ownership.owner(), now(), me())
     return document | {
         "name": connection.name,
         "user": user and {"id": user.id, "email": user.email, "name": user.name},

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.web import diagnoses
+from wa_app.services.report import document, examine
 from wa_app.web.access import require_admin
 from wa_app.web.api.answers import answer
 
@@ -15,6 +15,6 @@ bp.before_request(require_admin)
 @bp.get("")
 @login_required
 def diagnostics() -> Response:
-    report = diagnoses.examine()
+    report = examine()
     message = _("Nothing is wrong.") if report.ok else _("Something needs you.")
-    return answer(message, **diagnoses.document(report))
+    return answer(message, **document(report))

@@ -1,25 +1,22 @@
 """Clean-ups, and the operations they and others become; scheduled jobs."""
 
+from typing import Any
+
 from flask import Blueprint, Response
 from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import ConfirmFirst, NotFound
-from wa_app.models import Operation
-from wa_app.services import jobs, operations
+from wa_app.domain.operations import CONFIRMATION, needs_word
+from wa_app.models import JobRun, Operation
+from wa_app.services import jobs, operation_requests
 from wa_app.web import inputs
 from wa_app.web.access import actor, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.operations import (
-    CLEANUPS,
-    CONFIRMATION,
-    job_document,
-    needs_word,
-    operation_document,
-    summary,
-)
+from wa_app.web.inputs import LONGEST_WAIT
 from wa_app.web.times import now
-from wa_app.web.waiting import LONGEST_WAIT
+from wa_app.wording.operations import CLEANUPS, JOBS, detail_of, summary
+from wa_app.wording.times import iso
 
 bp = Blueprint("api_admin_operations", __name__, url_prefix="/api/admin")
 bp.before_request(require_admin)
@@ -41,19 +38,19 @@ def clean(name: str) -> Response:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
     """The result of an operation, or 202 while it is under way."""
     wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
-    return _answer(operations.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
+    return _answer(operation_requests.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> Response:
-    return _answer(operations.find(operation_id))
+    return _answer(operation_requests.find(operation_id))
 
 
 def _answer(operation: Operation) -> Response:
-    message = summary(operation, operations.counts(operation))
+    message = summary(operation, operation_requests.counts(operation))
     code = 200 if operation.state == "DONE" else 202
-    return answer(message, code, **operation_document(operation))
+    return answer(message, code, **_document(operation))
 
 
 # ---- jobs
@@ -63,7 +60,7 @@ def _answer(operation: Operation) -> Response:
 @login_required
 def scheduled() -> Response:
     found = jobs.everything()
-    documents = [job_document(job) for job in found]
+    documents = [_job(job) for job in found]
     return answer(_("Jobs: %(count)d.", count=len(found)), jobs=documents)
 
 
@@ -74,6 +71,42 @@ def run(name: str) -> Response:
     inputs.body()
     job = jobs.run_now(actor(), name, now(), wait)
     if job.asked_at is not None:
-        return answer(_("Asked for. It runs as soon as it can."), 202, **job_document(job))
+        return answer(_("Asked for. It runs as soon as it can."), 202, **_job(job))
     message = _("It ran and failed.") if job.error else _("It ran.")
-    return answer(message, **job_document(job))
+    return answer(message, **_job(job))
+
+
+def _document(operation: Operation) -> dict[str, Any]:
+    """What the API tells about an operation."""
+    return {
+        "operationId": operation.id,
+        "kind": operation.kind,
+        "dryRun": operation.dry_run,
+        "state": operation.state,
+        "actor": operation.actor,
+        "createdAt": iso(operation.created_at),
+        "finishedAt": iso(operation.finished_at),
+        "counts": operation_requests.counts(operation),
+        "steps": [
+            {
+                "what": step.what,
+                "target": step.target,
+                "label": step.label,
+                "outcome": step.outcome,
+                "seconds": step.seconds,
+                "detail": detail_of(step),
+            }
+            for step in operation.steps
+        ],
+    }
+
+
+def _job(job: JobRun) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "text": str(JOBS.get(job.name, job.name)),
+        "lastAt": iso(job.last_at),
+        "seconds": job.seconds,
+        "error": job.error,
+        "nextAt": iso(job.next_at),
+    }

@@ -8,12 +8,13 @@ from flask_login import login_required
 
 from wa_app.domain.errors import WrongInput
 from wa_app.models import User
-from wa_app.services import accounts, connections, invitations, people
+from wa_app.services import accounts, connection_registry, invitations, people
 from wa_app.web import inputs, links
 from wa_app.web.access import actor, refuse_for_oneself, require_admin
 from wa_app.web.api.answers import answer
-from wa_app.web.times import iso, now
-from wa_app.web.words import deleted
+from wa_app.web.times import now
+from wa_app.wording.times import iso
+from wa_app.wording.users import deleted
 
 bp = Blueprint("api_admin_users", __name__, url_prefix="/api/admin/users")
 bp.before_request(require_admin)
@@ -83,9 +84,9 @@ def delete(user_id: int) -> Response:
     inputs.body()
     user = accounts.by_id(user_id)
     email, goes = user.email, people.belongings(user)
-    connections.remove_user(actor(), user)
+    accounts.remove(actor(), user)
     return answer(
-        deleted(email, goes),
+        deleted(email, connections=goes.connections, messages=goes.messages, tokens=goes.tokens),
         connections=goes.connections,
         messages=goes.messages,
         tokens=goes.tokens,
@@ -140,7 +141,7 @@ def _described(user: User, linked: int | None = None) -> dict[str, object]:
         "active": user.active,
         "connections": people.linked(user) if linked is None else linked,
         "maxConnections": user.max_connections,
-        "connectionLimit": connections.limit_of(user),
+        "connectionLimit": connection_registry.limit_of(user),
         "linkExpiresAt": iso(user.invite_expires_at),
         "createdAt": iso(user.created_at),
     }

@@ -1,13 +1,19 @@
-"""What to tell about a connection: why it is as it is, and what helps. One table each."""
+"""A connection in words: what it is, why, and what to do about it. One table each.
+
+Database and code hold codes. The status document of the API, the pages and their live fragments
+are all made from what stands here, so they cannot disagree.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask_babel import lazy_gettext as _
 
-from wa_app.domain.alerts import HOLD_KINDS, AlertKind
 from wa_app.domain.closes import Reason
-from wa_app.domain.states import Action, Hold
+from wa_app.domain.connection import is_under_way, shown_status
+from wa_app.domain.states import Action, Channel, Hold, Status
+from wa_app.models import Connection, ConnectionEvent
 
 
 @dataclass(frozen=True)
@@ -15,6 +21,41 @@ class Explanation:
     title: str
     body: str
     action: Action
+
+
+@dataclass(frozen=True)
+class Look:
+    """One word, its colour and its icon. `colour` is a class of the style sheet."""
+
+    word: str
+    colour: str
+    icon: str
+
+
+STATUS_LOOKS: Mapping[Status, Look] = {
+    Status.DISCONNECTED: Look(_("Not connected"), "off", "off"),
+    Status.CONNECTING: Look(_("Connecting"), "progress", "arrows"),
+    Status.QR_PENDING: Look(_("Waiting for your phone"), "progress", "phone"),
+    Status.CONNECTED: Look(_("Connected"), "connected", "check"),
+}
+
+
+HOLD_LOOKS: Mapping[Hold, Look] = {
+    Hold.CONFLICT: Look(_("Used elsewhere"), "held", "devices"),
+    Hold.LOGGED_OUT: Look(_("Unlinked"), "held", "unlink"),
+    Hold.CREDENTIALS_CORRUPT: Look(_("Login damaged"), "held", "alert"),
+    Hold.CLIENT_OUTDATED: Look(_("Upgrade needed"), "held", "up"),
+    Hold.BANNED: Look(_("Blocked"), "held", "clock"),
+    Hold.PAIRING_EXPIRED: Look(_("Not linked in time"), "held", "clock"),
+    Hold.OTHER_NUMBER: Look(_("Another number"), "held", "phone"),
+    Hold.RETRIES_EXHAUSTED: Look(_("Stopped trying"), "held", "alert"),
+}
+
+
+RESTARTING_LOOK = Look(_("Restarting"), "progress", "arrows")
+
+
+# ---- why, and what helps
 
 
 HOLDS: Mapping[Hold, Explanation] = {
@@ -94,57 +135,6 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
 }
 """Where the cause says more than the hold alone."""
 
-ALERTS: Mapping[AlertKind, Explanation] = {
-    **{kind: HOLDS[hold] for hold, kind in HOLD_KINDS.items() if kind},
-    AlertKind.ATTEMPTS: Explanation(
-        _("The connection could not be restored so far."),
-        _("This service keeps trying. If it gives up, you are told."),
-        Action.WAIT,
-    ),
-    AlertKind.OUTAGE: Explanation(
-        _("Several numbers lost their connection at once."),
-        _("This service keeps trying and reconnects them as soon as it can."),
-        Action.WAIT,
-    ),
-    AlertKind.DISK_NEARLY_FULL: Explanation(
-        _("The disk of the server is nearly full."),
-        _("Make room soon. Without it messages and logins cannot be saved."),
-        Action.WAIT,
-    ),
-    AlertKind.BACKUP_FAILED: Explanation(
-        _("A backup failed."),
-        _("Look at the page Backups, and at the disk of the server."),
-        Action.WAIT,
-    ),
-    AlertKind.STOOD_STILL: Explanation(
-        _("The service stood still and has restarted itself."),
-        _("All numbers reconnect by themselves. If it happens again, look at the log."),
-        Action.WAIT,
-    ),
-}
-
-OUTAGES: Mapping[Reason, Explanation] = {
-    cause: explanation
-    for (hold, cause), explanation in HOLD_CAUSES.items()
-    if hold is Hold.RETRIES_EXHAUSTED and cause is not Reason.FOLDER_UNUSABLE
-}
-"""What keeps all numbers from WhatsApp at once is said as of one."""
-
-ALERTS_OVER: Mapping[AlertKind | None, str] = {
-    AlertKind.OUTAGE: _("WhatsApp can be reached again."),
-    AlertKind.DISK_NEARLY_FULL: _("There is enough room on the disk again."),
-    AlertKind.BACKUP_FAILED: _("Backups work again."),
-    None: _("Connected again."),
-}
-"""None: any trouble of one connection."""
-
-
-def explain_alert(kind: AlertKind, cause: Reason | None) -> Explanation:
-    if kind is AlertKind.OUTAGE and cause in OUTAGES:
-        return OUTAGES[cause]
-    hold = next((hold for hold, of_hold in HOLD_KINDS.items() if of_hold is kind), None)
-    return HOLD_CAUSES.get((hold, cause), ALERTS[kind]) if hold and cause else ALERTS[kind]
-
 
 PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
     Reason.UNREACHABLE: Explanation(
@@ -212,3 +202,73 @@ RESTRICTED = Explanation(
     _("The bot's answers pause. What you write yourself waits and is tried once an hour."),
     Action.WAIT,
 )
+
+
+# ---- of one connection
+
+
+def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Explanation:
+    """What to tell about a connection. `alive`: the owner's heartbeat is fresh."""
+    if connection is None:
+        return NOT_LINKED
+    if not alive:
+        return RESTARTING
+    if is_under_way(connection.asked, connection.observed):
+        return WORKING_ON_IT
+    if connection.hold is not None:
+        return _explain_hold(connection.hold, connection)
+    match connection.status:
+        case Status.CONNECTED:
+            limited = connection.restricted_until is not None and connection.restricted_until > now
+            return RESTRICTED if limited else READY
+        case Status.QR_PENDING:
+            return TYPE_THE_CODE if connection.pairing_code else SCAN
+        case Status.CONNECTING:
+            return _explain_opening(connection)
+    if not connection.has_credentials:
+        return NOT_LINKED
+    return COOLING_DOWN if connection.wanted.enabled else SWITCHED_OFF
+
+
+def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
+    cause = connection.hold_cause
+    if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
+        return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
+    return HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]
+
+
+def _explain_opening(connection: Connection) -> Explanation:
+    if connection.next_attempt_at is not None:
+        return TRYING_AGAIN if connection.has_credentials else PAIRING_AGAIN
+    newly_paired = connection.has_credentials and connection.connected_at is None
+    return LINKED if newly_paired else OPENING
+
+
+def look_of(connection: Connection | None, *, alive: bool) -> Look:
+    if connection is not None and not alive:
+        return RESTARTING_LOOK
+    if (
+        connection is not None
+        and connection.hold is not None
+        and not is_under_way(connection.asked, connection.observed)
+    ):
+        return HOLD_LOOKS[connection.hold]
+    return STATUS_LOOKS[shown_status(connection and connection.status, alive=alive)]
+
+
+def look_of_event(event: ConnectionEvent) -> Look:
+    return HOLD_LOOKS[event.hold] if event.hold is not None else STATUS_LOOKS[event.status]
+
+
+def sentence(explanation: Explanation) -> str:
+    """An explanation as the one sentence of an answer."""
+    return f"{explanation.title} {explanation.body}"
+
+
+TABS: Mapping[Channel, str] = {Channel.WHATSAPP: "WhatsApp", Channel.PRACTICE: _("Practice")}
+
+
+def also_on_the_phone(done: str) -> str:
+    """For whenever WhatsApp itself was not told: a backup can be restored, and the device stays."""
+    words = _("%(done)s Also remove the device on the phone: Settings, Linked devices.")
+    return str(words) % {"done": done}

@@ -9,8 +9,9 @@ from flask_babel import force_locale, get_locale, lazy_gettext
 from flask_babel import gettext as _
 
 from wa_app.domain.alerts import AlertKind, Note
-from wa_app.web import times
-from wa_app.web.explanations import ALERTS_OVER, explain_alert
+from wa_app.models import User
+from wa_app.wording.alerts import ALERTS_OVER, explain_alert
+from wa_app.wording.times import phone
 
 DEFAULT_LOCALE = "en"
 
@@ -32,6 +33,25 @@ def test_mail(locale: str | None) -> tuple[str, str]:
     with force_locale(locale or DEFAULT_LOCALE):
         said = _("You asked for this mail. Alerts will reach you at this address.")
         return _("Test mail"), _paragraphs(said, _address())
+
+
+def on_its_way(email: str) -> str:
+    return str(_("A mail to %(email)s is on its way.", email=email))
+
+
+def invitation(user: User, link: str) -> tuple[str, str]:
+    """Subject and text, in the language of the user, else of the one who invites."""
+    with force_locale(user.locale or str(get_locale() or "en")):
+        text = _(
+            "Hello,\n\n"
+            "open this link to choose your password for Vigía:\n\n"
+            "%(link)s\n\n"
+            "It works once, and for 7 days. You sign in with %(email)s.\n"
+            "If you expected no such mail, you need not do anything.",
+            link=link,
+            email=user.email,
+        )
+        return _("Your login for Vigía"), text
 
 
 def _subject(note: Note) -> str:
@@ -72,7 +92,7 @@ def _facts(note: Note) -> list[str]:
 def named(about: str) -> str:
     """Numbers as people read them; names and details as they are."""
     parts = about.split(", ")
-    return ", ".join(times.phone(part) if part.startswith("+") else part for part in parts)
+    return ", ".join(phone(part) if part.startswith("+") else part for part in parts)
 
 
 def _moment(at: datetime) -> str:

@@ -2,18 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from wa_app.models import JobRun, Operation, OperationStep
-from wa_app.services import operations
-from wa_app.web.errors import ERRORS
-from wa_app.web.times import iso
-
-CONFIRMATION = "RESET"
-"""What a person types before everything is reset; the same word in every language."""
+from wa_app.models import Operation, OperationStep
+from wa_app.wording.refusals import ERRORS
 
 
 @dataclass(frozen=True)
@@ -107,10 +101,6 @@ def title(operation: Operation) -> str:
     return str(words.title if words else OTHERS[operation.kind])
 
 
-def needs_word(kind: str) -> bool:
-    return kind == "cleanup.full_reset"
-
-
 def detail_of(step: OperationStep) -> str | None:
     """Why it failed: a refusal's sentence where there is one, else what the system said."""
     words = ERRORS.get(step.detail or "")
@@ -121,11 +111,12 @@ def summary(operation: Operation, counts: Mapping[str, int]) -> str:
     """What came of it, in numbers."""
     if operation.state != "DONE":
         left = counts["waiting"]
-        return gettext("Under way, %(left)d to go.", left=left) if left else gettext("Under way.")
+        told = gettext("Under way, %(left)d to go.", left=left) if left else gettext("Under way.")
+        return str(told)
     if operation.dry_run:
         return _would_go(counts["waiting"])
     if not counts["done"] and not counts["failed"]:
-        return gettext("There was nothing to do.")
+        return str(gettext("There was nothing to do."))
     told = ngettext("%(num)d done.", "%(num)d done.", counts["done"])
     if counts["failed"]:
         told += " " + ngettext("%(num)d failed.", "%(num)d failed.", counts["failed"])
@@ -134,41 +125,5 @@ def summary(operation: Operation, counts: Mapping[str, int]) -> str:
 
 def _would_go(count: int) -> str:
     if not count:
-        return gettext("There is nothing to do.")
+        return str(gettext("There is nothing to do."))
     return str(ngettext("%(num)d thing would be done.", "%(num)d things would be done.", count))
-
-
-def operation_document(operation: Operation) -> dict[str, Any]:
-    """What the API tells about an operation."""
-    return {
-        "operationId": operation.id,
-        "kind": operation.kind,
-        "dryRun": operation.dry_run,
-        "state": operation.state,
-        "actor": operation.actor,
-        "createdAt": iso(operation.created_at),
-        "finishedAt": iso(operation.finished_at),
-        "counts": operations.counts(operation),
-        "steps": [
-            {
-                "what": step.what,
-                "target": step.target,
-                "label": step.label,
-                "outcome": step.outcome,
-                "seconds": step.seconds,
-                "detail": detail_of(step),
-            }
-            for step in operation.steps
-        ],
-    }
-
-
-def job_document(job: JobRun) -> dict[str, Any]:
-    return {
-        "name": job.name,
-        "text": str(JOBS.get(job.name, job.name)),
-        "lastAt": iso(job.last_at),
-        "seconds": job.seconds,
-        "error": job.error,
-        "nextAt": iso(job.next_at),
-    }

@@ -1,35 +1,11 @@
-"""More words for codes, one table each: causes, close codes, faults, what becomes of a message."""
+"""Why a connection ended, and what each class of close codes means."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.closes import CloseClass, Reason
-from wa_app.domain.messages import FailCause, MessageState
-from wa_app.domain.states import Channel
-from wa_app.services.people import Belongings
-
-TABS: Mapping[Channel, str] = {Channel.WHATSAPP: "WhatsApp", Channel.PRACTICE: _("Practice")}
-
-
-def also_on_the_phone(done: str) -> str:
-    """For whenever WhatsApp itself was not told: a backup can be restored, and the device stays."""
-    words = _("%(done)s Also remove the device on the phone: Settings, Linked devices.")
-    return str(words) % {"done": done}
-
-
-def deleted(email: str, goes: Belongings) -> str:
-    return gettext(
-        "%(email)s is deleted. Connections: %(connections)d, messages: %(messages)d, "
-        "tokens: %(tokens)d.",
-        email=email,
-        connections=goes.connections,
-        messages=goes.messages,
-        tokens=goes.tokens,
-    )
-
 
 REASONS: Mapping[Reason, str] = {
     Reason.STREAM_REPLACED: _("Another device took over this number"),
@@ -126,74 +102,3 @@ CLOSE_CLASSES: Mapping[CloseClass, ClassWords] = {
         "progress",
     ),
 }
-
-
-@dataclass(frozen=True)
-class FaultWords:
-    title: str
-    effect: str
-
-
-FAULTS: Mapping[str, FaultWords] = {
-    "conflict": FaultWords(
-        _("Open WhatsApp Web elsewhere"),
-        _("Another device takes the number. The connection waits until you press Reconnect."),
-    ),
-    "logout": FaultWords(
-        _("Unlink on the phone"),
-        _("The phone removes the linked device. You need to scan a new code."),
-    ),
-    "ban": FaultWords(
-        _("Get blocked for a while"),
-        _("WhatsApp blocks the number. It comes back by itself when the block ends."),
-    ),
-    "drop_once": FaultWords(
-        _("Drop the connection once"),
-        _("A short interruption. It is restored within seconds."),
-    ),
-    "network_loss": FaultWords(
-        _("No internet"),
-        _("Nothing gets through while this is on. Switch it off and watch it recover."),
-    ),
-    "slow_handshake": FaultWords(
-        _("Slow connecting"),
-        _("Every connection takes several seconds to open."),
-    ),
-    "hang": FaultWords(
-        _("Connecting hangs"),
-        _("WhatsApp falls silent while connecting. The attempt is ended after a minute."),
-    ),
-    "send_failure": FaultWords(
-        _("Sending fails"),
-        _("Messages do not leave while this is on. They wait and are sent afterwards."),
-    ),
-}
-
-MESSAGE_STATES: Mapping[MessageState, str] = {
-    MessageState.RECEIVED: _("Received."),
-    MessageState.PENDING: _("Accepted. It is sent as soon as the connection is there."),
-    MessageState.SENDING: _("On its way."),
-    MessageState.SENT: _("Sent."),
-    MessageState.DELIVERED: _("Delivered."),
-    MessageState.READ: _("Read."),
-    MessageState.FAILED: _("Not sent."),
-}
-
-FAIL_CAUSES: Mapping[FailCause, str] = {
-    FailCause.PERHAPS_SENT: _("The connection ended twice while sending. It was perhaps sent."),
-    FailCause.TOO_LATE: _("The answer would have come too late."),
-    FailCause.REFUSED: _("WhatsApp refused it."),
-    FailCause.OTHER_NUMBER: _("It was written for a number that is no longer linked here."),
-}
-
-# ---- users and tokens
-
-ROLES: Mapping[str, str] = {"user": _("User"), "admin": _("Administrator")}
-
-SCOPES: Mapping[str, str] = {
-    "read": _("See connections, messages and history"),
-    "send": _("Send messages"),
-    "manage": _("Connect, disconnect and change settings"),
-    "admin": _("Everything an administrator may"),
-}
-"""What a token may be allowed to do."""

@@ -1,0 +1,81 @@
+"""Which connections there are, whose they are, and how a new one comes to be."""
+
+from flask import current_app
+from sqlalchemy import func, select, update
+
+from wa_app.domain.errors import ConnectionLimit, UserNotFound
+from wa_app.domain.states import Channel
+from wa_app.extensions import db
+from wa_app.models import Connection, User
+from wa_app.services import audit
+from wa_app.services.audit import Actor
+
+
+def of_user(user: User) -> list[Connection]:
+    """The user's connections, oldest first."""
+    known = (
+        select(Connection)
+        .where(Connection.user_id == user.id, Connection.deleted_at.is_(None))
+        .order_by(Connection.created_at, Connection.id)
+    )
+    return list(db.session.scalars(known))
+
+
+def create(actor: Actor, user: User, channel: Channel, name: str = "") -> Connection:
+    """Raises `ConnectionLimit` or `UserNotFound`. Practice connections are limited to one, and
+    not counted."""
+    _take_write_lock(user)
+    _refuse_who_is_gone(user)
+    count = select(func.count()).where(
+        Connection.user_id == user.id,
+        Connection.channel == channel,
+        Connection.deleted_at.is_(None),
+    )
+    limits = {Channel.PRACTICE: 1, Channel.WHATSAPP: limit_of(user)}
+    if (db.session.scalar(count) or 0) >= limits[channel]:
+        db.session.rollback()
+        raise ConnectionLimit
+    connection = Connection(user_id=user.id, channel=channel, name=name)
+    db.session.add(connection)
+    audit.record(actor, "connection.create", f"{user.email} ({channel})")
+    db.session.commit()
+    return connection
+
+
+def limit_of(user: User) -> int:
+    """How many WhatsApp numbers they may link: what an administrator set, else as everybody."""
+    everybodys: int = current_app.config["SETTINGS"].max_connections_per_user
+    return everybodys if user.max_connections is None else user.max_connections
+
+
+def first_or_create(actor: Actor, user: User, channel: Channel) -> Connection:
+    """The user's connection on this channel; the first connect creates it."""
+    there = _on(user, channel)
+    if not there:
+        _take_write_lock(user)
+        there = _on(user, channel)  # somebody else's click may have been faster
+    return there[0] if there else create(actor, user, channel)
+
+
+def _take_write_lock(user: User) -> None:
+    """Before looking what there is, so that two requests cannot both find room."""
+    db.session.execute(update(User).where(User.id == user.id).values(id=User.id))
+
+
+def _refuse_who_is_gone(user: User) -> None:
+    """They may have been deleted or switched off since the request began."""
+    known = db.session.get(User, user.id, populate_existing=True)
+    if known is None or not known.is_active:
+        db.session.rollback()
+        raise UserNotFound
+
+
+def _on(user: User, channel: Channel) -> list[Connection]:
+    return [connection for connection in of_user(user) if connection.channel == channel]
+
+
+def label(connection: Connection) -> str:
+    """The connection in words: whose it is, and which number."""
+    user: User | None = connection.user  # an orphan has none
+    what = connection.linked_phone or connection.phone or str(connection.channel)
+    return f"{user.email} ({what})" if user else f"nobody ({what}) {connection.id}"

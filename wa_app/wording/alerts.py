@@ -1,0 +1,86 @@
+"""Alerts in words: what is wrong, what is said when it is over, and who had a mail of it."""
+
+from collections.abc import Mapping, Sequence
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from wa_app.domain.alerts import HOLD_KINDS, AlertKind
+from wa_app.domain.closes import Reason
+from wa_app.domain.states import Action, Hold
+from wa_app.models import Mail
+from wa_app.wording.connections import HOLD_CAUSES, HOLDS, Explanation
+
+ALERTS: Mapping[AlertKind, Explanation] = {
+    **{kind: HOLDS[hold] for hold, kind in HOLD_KINDS.items() if kind},
+    AlertKind.ATTEMPTS: Explanation(
+        _("The connection could not be restored so far."),
+        _("This service keeps trying. If it gives up, you are told."),
+        Action.WAIT,
+    ),
+    AlertKind.OUTAGE: Explanation(
+        _("Several numbers lost their connection at once."),
+        _("This service keeps trying and reconnects them as soon as it can."),
+        Action.WAIT,
+    ),
+    AlertKind.DISK_NEARLY_FULL: Explanation(
+        _("The disk of the server is nearly full."),
+        _("Make room soon. Without it messages and logins cannot be saved."),
+        Action.WAIT,
+    ),
+    AlertKind.BACKUP_FAILED: Explanation(
+        _("A backup failed."),
+        _("Look at the page Backups, and at the disk of the server."),
+        Action.WAIT,
+    ),
+    AlertKind.STOOD_STILL: Explanation(
+        _("The service stood still and has restarted itself."),
+        _("All numbers reconnect by themselves. If it happens again, look at the log."),
+        Action.WAIT,
+    ),
+}
+
+
+OUTAGES: Mapping[Reason, Explanation] = {
+    cause: explanation
+    for (hold, cause), explanation in HOLD_CAUSES.items()
+    if hold is Hold.RETRIES_EXHAUSTED and cause is not Reason.FOLDER_UNUSABLE
+}
+"""What keeps all numbers from WhatsApp at once is said as of one."""
+
+
+ALERTS_OVER: Mapping[AlertKind | None, str] = {
+    AlertKind.OUTAGE: _("WhatsApp can be reached again."),
+    AlertKind.DISK_NEARLY_FULL: _("There is enough room on the disk again."),
+    AlertKind.BACKUP_FAILED: _("Backups work again."),
+    None: _("Connected again."),
+}
+"""None: any trouble of one connection."""
+
+
+def explain_alert(kind: AlertKind, cause: Reason | None) -> Explanation:
+    if kind is AlertKind.OUTAGE and cause is not None and cause in OUTAGES:
+        return OUTAGES[cause]
+    hold = next((hold for hold, of_hold in HOLD_KINDS.items() if of_hold is kind), None)
+    return HOLD_CAUSES.get((hold, cause), ALERTS[kind]) if hold and cause else ALERTS[kind]
+
+
+def posted(letters: Sequence[Mail], *, set_up: bool) -> str:
+    """To whom mails went, or why not."""
+    sent = [letter.recipient for letter in letters if letter.sent_at]
+    refused = [letter.recipient for letter in letters if letter.given_up_at]
+    waiting = len(letters) - len(sent) - len(refused)
+    said = []
+    if sent:
+        said.append(gettext("Mail to %(people)s.", people=_people(sent)))
+    if waiting:
+        said.append(gettext("Mails that wait: %(n)d.", n=waiting))
+    if refused:
+        said.append(gettext("Refused for %(people)s.", people=_people(refused)))
+    if not said:
+        said.append(gettext("Nobody had a mail.") if set_up else gettext("Mail is not set up."))
+    return " ".join(said)
+
+
+def _people(recipients: list[str]) -> str:
+    return ", ".join(dict.fromkeys(recipients))
