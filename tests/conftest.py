@@ -28,12 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def make_app(data_dir: Path, **environ: str) -> Flask:
     """An application on its own data folder, with the tables made."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data_dir / "vigia.db").write_bytes(_empty_database())
+    (data_dir / "vigia.db").write_bytes(empty_database())
     return create_app(config.load({"DATA_DIR": str(data_dir), **environ}))
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """Made once: every table is a flush to the disk."""
     with TemporaryDirectory() as folder:
         app = create_app(config.load({"DATA_DIR": folder}))
