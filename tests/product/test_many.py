@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.whatsapp_server import Phone, WhatsAppServer
 
 from .conftest import ANA, BRUNO
-from .server import Server, wait_until
+from .server import PATIENCE, Server, wait_until
 from .visitor import Number, Visitor
 
 CLIENTS = 20
@@ -68,7 +68,7 @@ def at_once(
 
     def wait_and_press(_: int) -> dict[str, object]:
         with Visitor(server, email) as visitor:
-            ready.wait(30)
+            ready.wait(PATIENCE)
             return press(visitor)
 
     with ThreadPoolExecutor(count) as people:

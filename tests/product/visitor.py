@@ -24,7 +24,7 @@ class Visitor:
     def __init__(self, server: Server, email: str, password: str = PASSWORD) -> None:
         self.server = server
         self.email = email
-        self.http = httpx.Client(base_url=server.address, timeout=30)
+        self.http = httpx.Client(base_url=server.address, timeout=PATIENCE)
         server.secrets.add(password)
         try:
             self.sign_in(password)
