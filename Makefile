@@ -13,13 +13,13 @@ test: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/domain tests/services tests/test_architecture.py
+	$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder tests/domain tests/services tests/test_architecture.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench

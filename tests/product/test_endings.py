@@ -253,7 +253,7 @@ def waiting_for_a_qr(ana: Visitor) -> Iterator[None]:
     break off one that goes on waiting."""
     number = ana.new_number()
     with ThreadPoolExecutor(1) as one:
-        waiter = one.submit(number.connect, wait=15)
+        waiter = one.submit(number.ask, "POST", "/api/whatsapp/connect", wait="15")
         yield
         assert not waiter.result(PATIENCE)["hasQR"]
 

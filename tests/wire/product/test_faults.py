@@ -15,8 +15,6 @@ from wa_app.domain.policy import Policy
 
 from .link import Link, NewLink
 
-pytestmark = pytest.mark.xdist_group("wire product faults")
-
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:

@@ -15,8 +15,6 @@ from tests.whatsapp_server import WhatsAppServer
 
 from .link import Link, NewLink
 
-pytestmark = pytest.mark.xdist_group("wire product pairing")
-
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:

@@ -16,8 +16,6 @@ from tests.whatsapp_server import Contact, WhatsAppServer
 
 from .link import Link, NewLink
 
-pytestmark = pytest.mark.xdist_group("wire product silence")
-
 CONNECT_TIMEOUT = 3.0
 IN_TIME = 20.0
 """So long the library would wait by itself before it says the same."""
