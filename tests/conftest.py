@@ -16,25 +16,23 @@ from wa_app import config
 from wa_app.extensions import db
 from wa_app.services import accounts
 
-SLOW = ("tests/wire/", "tests/product/", "tests/pages/")
+SLOW = (
+    "tests/wire/",
+    "tests/product/",
+    "tests/pages/",
+    "tests/domain/test_invariants.py",
+    "tests/web/test_words.py",
+)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that mostly wait come first: at the end one worker would be alone with them. Who
+    """The files that take long come first: at the end one worker would be alone with them. Who
     wants the quick ones first has `make check`.
 
-    Tests that share something of their file's, a server for example, go to one worker, or each
-    worker would make one; all others to whoever is free (`--dist loadgroup`)."""
+    A file goes to one worker as a whole (`--dist loadfile`), because its tests share what is made
+    once, a server for example. Unless xdist is told `--no-loadscope-reorder`, it sorts the files
+    by how many tests they hold, and this order is lost."""
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
-    for item in items:
-        if shares_something(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
-def shares_something(item: pytest.Item) -> bool:
-    made = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
-    return any(fixture.scope == "module" for [*_, fixture] in made)
 
 
 def make_app(data_dir: Path, **environ: str) -> Flask:
