@@ -15,7 +15,7 @@ from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 
 from .conftest import QUICK, Start
 from .server import PATIENCE, Server, wait_until
-from .visitor import Number, Visitor
+from .visitor import Document, Number, Visitor
 
 SignIn = Callable[..., Visitor]
 POLITE = "Ended: the client closed the websocket"
@@ -93,8 +93,9 @@ def test_an_orderly_restart_brings_every_number_back_at_once(
     for each in (number, practice):
         assert each.wait_for("CONNECTED")["attempt"] == 0
     assert (device.logins, device.most_sockets) == (2, 1)
-    for event in number.events():
-        assert (event["attempt"], event["nextAttemptAt"]) == (0, None), "it was not made to wait"
+    events = number.events()
+    assert [event["attempt"] for event in events] == [0] * len(events)
+    assert [wait for event in events if (wait := planned_wait(event)) > A_MOMENT] == []
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
@@ -230,6 +231,17 @@ def test_a_killed_session_process_is_started_again(
 
 
 # ---- parts
+
+
+A_MOMENT = timedelta(seconds=1)
+"""By the product's own plan, whatever a busy machine makes of it: a start spreads its dials."""
+
+
+def planned_wait(event: Document) -> timedelta:
+    at, until = (
+        datetime.fromisoformat(event[name] or event["at"]) for name in ("at", "nextAttemptAt")
+    )
+    return until - at
 
 
 def wait_until_stable(*numbers: Number) -> None:
