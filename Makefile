@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BY_FILE := --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test check bench translations clean
 
@@ -13,13 +14,13 @@ test: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 $(BY_FILE)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/domain tests/services tests/test_architecture.py
+	$(BIN)/pytest -q -n 2 $(BY_FILE) tests/domain tests/services tests/test_architecture.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench

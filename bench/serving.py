@@ -10,7 +10,8 @@ from pathlib import Path
 from bench.figures import Line, alternating, compared
 from bench.raw import environment_for
 from bench.stage import product
-from tests.product.server import BIN, free_port, wait_until
+from tests.doors import closed_door
+from tests.product.server import BIN, wait_until
 from tests.product.visitor import Visitor
 
 
@@ -51,7 +52,12 @@ def get(port: int, path: str, headers: dict[str, str], expect: bytes) -> Callabl
 @contextmanager
 def bare_flask() -> Iterator[int]:
     """With as many threads as the product has."""
-    port = free_port()
+    with closed_door() as port, _bare_flask(port):
+        yield port
+
+
+@contextmanager
+def _bare_flask(port: int) -> Iterator[None]:
     gunicorn = [BIN / "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "32"]
     process = subprocess.Popen(
         [*gunicorn, "--log-level", "warning", "bare:app"],
@@ -60,7 +66,7 @@ def bare_flask() -> Iterator[int]:
     )
     try:
         wait_until(lambda: answers(port), "the bare Flask")
-        yield port
+        yield
     finally:
         process.terminate()
         process.wait(10)

@@ -16,24 +16,34 @@ from wa_app import config
 from wa_app.extensions import db
 from wa_app.services import accounts
 
-SLOW = ("tests/wire/", "tests/product/", "tests/pages/")
+SLOW = (
+    "tests/wire/",
+    "tests/product/",
+    "tests/pages/",
+    "tests/domain/test_invariants.py",
+    "tests/web/test_words.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that mostly wait come first: at the end one worker would be alone with them. Who
-    wants the quick ones first has `make check`."""
+    """The files that take long come first: at the end one worker would be alone with them. Who
+    wants the quick ones first has `make check`.
+
+    A file goes to one worker as a whole (`--dist loadfile`), because its tests share what is made
+    once, a server for example. Unless xdist is told `--no-loadscope-reorder`, it sorts the files
+    by how many tests they hold, and this order is lost."""
     items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
 
 
 def make_app(data_dir: Path, **environ: str) -> Flask:
     """An application on its own data folder, with the tables made."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data_dir / "vigia.db").write_bytes(_empty_database())
+    (data_dir / "vigia.db").write_bytes(empty_database())
     return create_app(config.load({"DATA_DIR": str(data_dir), **environ}))
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """Made once: every table is a flush to the disk."""
     with TemporaryDirectory() as folder:
         app = create_app(config.load({"DATA_DIR": folder}))

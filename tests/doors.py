@@ -9,6 +9,27 @@ from contextlib import contextmanager, suppress
 Answer = Callable[[socket.socket], object]
 
 
+def reserved_port() -> socket.socket:
+    """A port that nobody else gets while this is open: the kernel gives a bound port to nobody.
+    Whoever dials it is refused until the server it is meant for listens there, which may, because
+    nobody listens here and both allow the address to be used again."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+@contextmanager
+def closed_door() -> Iterator[int]:
+    """A port where nobody listens, and where nobody else can begin to."""
+    with reserved_port() as reserved:
+        yield port_of(reserved)
+
+
+def port_of(socket_: socket.socket) -> int:
+    return int(socket_.getsockname()[1])
+
+
 @contextmanager
 def door(answer: Answer) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
@@ -23,7 +44,7 @@ def door(answer: Answer) -> Iterator[int]:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield listener.getsockname()[1]
+        yield port_of(listener)
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()

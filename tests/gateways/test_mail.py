@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult
 
+from tests.doors import closed_door
 from tests.mail_server import MailServer
-from tests.product.server import free_port
 from tests.whatsapp_server.certificate import tls_context
 from wa_app.domain.mails import Letter, MailError
 from wa_app.gateways.mail import NO_PLAIN, SmtpServer, send
@@ -27,6 +27,7 @@ LETTER = Letter(
     "Cierra WhatsApp Web allí.\n\n· Vigía\n",
 )
 PASSWORD = "a secret of the mail server"
+HANG = 60.0  # seconds; protection only
 
 Serve = Callable[..., MailServer]
 
@@ -34,7 +35,12 @@ Serve = Callable[..., MailServer]
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(MailServer(free_port(), **options))
+
+        def serve(**options: Any) -> MailServer:
+            port = stack.enter_context(closed_door())
+            return stack.enter_context(MailServer(port, **options))
+
+        yield serve
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,7 @@ def trusted(
 
 
 def reach(port: int, security: str = "none", **options: Any) -> SmtpServer:
-    server = SmtpServer("localhost", port, security, "", "", "vigia@example.org", timeout=5)
+    server = SmtpServer("localhost", port, security, "", "", "vigia@example.org", timeout=HANG)
     return replace(server, **options)
 
 
@@ -238,7 +244,8 @@ def test_a_bad_goodbye_does_not_send_a_mail_twice(serve: Serve) -> None:
 
 
 def test_nobody_there() -> None:
-    refused = refusal(reach(free_port()))
+    with closed_door() as port:
+        refused = refusal(reach(port))
     assert "refused" in refused.reason
     assert not refused.permanent
 
@@ -256,7 +263,7 @@ def test_a_server_that_says_nothing_is_given_up_on() -> None:
 
 def test_a_server_that_hangs_up_is_no_refusal() -> None:
     with socket.create_server(("127.0.0.1", 0)) as rude:
-        rude.settimeout(5)
+        rude.settimeout(HANG)
         port = rude.getsockname()[1]
         hang_up = threading.Thread(target=lambda: rude.accept()[0].close())
         hang_up.start()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors import Answer, door, http_proxy, read_head, whatsapp
+from tests.doors import Answer, closed_door, door, http_proxy, read_head, whatsapp
 from tests.whatsapp_server.certificate import tls_context
 from wa_app.gateways.base import Stage
 from wa_app.gateways.whatsapp import library, route
@@ -69,9 +69,8 @@ def test_whatsapp_may_be_an_exception_from_the_proxy(
 
 
 def test_nobody_there_is_no_answer(trust: ssl.SSLContext) -> None:
-    with door(lambda _: None) as port:
-        pass
-    assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
+    with closed_door() as port:
+        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None:
@@ -167,10 +166,9 @@ def test_without_a_proxy_the_stage_tells_what_is_missing(
 ) -> None:
     directly("nowhere.invalid", 443)
     assert route.reach(None).failed is Stage.DNS
-    with door(lambda _: None) as port:
-        pass
-    directly("127.0.0.1", port)
-    assert route.reach(None).failed is Stage.TCP
+    with closed_door() as port:
+        directly("127.0.0.1", port)
+        assert route.reach(None).failed is Stage.TCP
 
 
 def test_somebody_who_speaks_no_http_is_no_whatsapp(trust: ssl.SSLContext) -> None:

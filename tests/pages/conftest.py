@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
+from app import create_app
 from scripts import browser as installed
 from tests.product.conftest import QUICK, template  # noqa: F401  a fixture
 from tests.product.server import Server, copy_of, serving
 from tests.product.visitor import PASSWORD
 from wa_app import config
+from wa_app.extensions import db
+from wa_app.services import accounts
+from wa_app.services.audit import COMMAND_LINE
 
 PICTURES = config.ROOT / "tests" / "artefacts"
 HANG = 60_000  # milliseconds; protection only
@@ -61,12 +66,21 @@ def visit(server: Server, browser: Browser) -> Iterator[Open]:
         context.close()
 
 
+@pytest.fixture(scope="module")
+def accounts_of(server: Server) -> Iterator[Flask]:
+    """The application beside the running server, as a command is: no test need start one."""
+    app = create_app(config.load({"DATA_DIR": str(server.data_dir)}))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
 @pytest.fixture
-def shop(server: Server) -> str:
+def shop(accounts_of: Flask) -> str:
     """A new user, with nothing linked yet."""
     email = next(names)
-    done = server.flask("wa", "users", "create", email, "--password", PASSWORD)
-    assert done.returncode == 0, done.stderr
+    with accounts_of.app_context():
+        accounts.create(COMMAND_LINE, email, PASSWORD)
     return email
 
 

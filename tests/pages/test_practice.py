@@ -127,7 +127,7 @@ def test_what_is_being_typed_survives_the_live_card(signed_in: Open) -> None:
     page = signed_in()
     link_practice_phone(page)
     page.get_by_test_id("customer-text").fill("half a sent")
-    fault(page, "drop_once")
+    fault(page, "network_loss")  # it lasts, so the card shows it however late somebody looks
     expect(page.get_by_test_id("attempt")).to_be_visible()
     expect(page.get_by_test_id("customer-text")).to_have_value("half a sent")
 

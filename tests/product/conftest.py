@@ -22,7 +22,7 @@ from wa_app.models import JobRun, utc_now
 from wa_app.services import accounts
 from wa_app.services.audit import COMMAND_LINE
 
-from .server import Server, copy_of, serving
+from .server import GUNICORN, Server, copy_of, serving
 from .visitor import PASSWORD, Number, Visitor
 
 ANA, BRUNO, CARLA = (f"{name}@example.org" for name in ("ana", "bruno", "carla"))
@@ -99,16 +99,23 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def command() -> list[str]:
+    """And how it is started."""
+    return GUNICORN
+
+
+@pytest.fixture(scope="module")
 def server(
     template: Path,
     tmp_path_factory: pytest.TempPathFactory,
     whatsapp: WhatsAppServer,
     settings: dict[str, str],
+    command: list[str],
 ) -> Iterator[Server]:
     """The one that the tests of a file share."""
     data_dir = copy_of(template, tmp_path_factory.mktemp("shared") / "data")
     with serving(Server(data_dir, {**QUICK, **environment(whatsapp), **settings})) as server:
-        yield server.start()
+        yield server.start(command)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""gunicorn's settings, with a monitor that hangs for ever in the first worker."""
+"""gunicorn's settings, with a monitor that hangs for ever as soon as the file `hang` is there."""
 
 import time
 from datetime import timedelta
@@ -14,8 +14,13 @@ def post_worker_init(worker):
 
     watchdog.LEAST_PATIENCE = timedelta(seconds=2)
     watchdog.LAST_WORDS = 2.0
-    hung_before = _settings.data_dir / "hung-before"  # noqa: F821
-    if not hung_before.exists():
-        hung_before.touch()
-        Monitor.tick = lambda self: time.sleep(1000)
+    asked, tick = _settings.data_dir / "hang", Monitor.tick  # noqa: F821
+
+    def hang_when_asked(self):
+        if asked.exists():
+            asked.unlink()  # once: the next worker shall not
+            time.sleep(1000)
+        tick(self)
+
+    Monitor.tick = hang_when_asked
     start_runtime(worker)

@@ -4,10 +4,8 @@ their own, with nothing of this machine's environment or `.env`."""
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +17,7 @@ import httpx
 import psutil
 from dotenv import dotenv_values
 
+from tests.doors import port_of, reserved_port
 from wa_app import config
 
 BIN = config.ROOT / ".venv" / "bin"
@@ -26,7 +25,7 @@ RUN = [str(BIN / "python"), "scripts/run.py"]
 GUNICORN = [str(BIN / "gunicorn"), "-c", "gunicorn.conf.py"]
 FORKSERVER = "wa_app.gateways.whatsapp.forkserver"
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 LOOK = 0.03
 T = TypeVar("T")
 
@@ -41,21 +40,13 @@ def wait_until(look: Callable[[], T], what: str, timeout: float = PATIENCE) -> T
         time.sleep(LOOK)
 
 
-def free_port() -> int:
-    """Below the range from which the kernel takes ports for outgoing connections."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 class Server:
     """`environment` holds settings, and what else the processes shall find in theirs."""
 
     def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self._reserved = reserved_port()
+        self.port = port_of(self._reserved)
         self.address = f"http://127.0.0.1:{self.port}"
         self.log_file = data_dir.parent / f"log-{self.port}.txt"
         self.environment = {
@@ -126,6 +117,10 @@ class Server:
         if self._popen is not None:
             self._popen.wait(PATIENCE)
 
+    def give_up_port(self) -> None:
+        """It is kept while the server is down as well: it will start again on the same one."""
+        self._reserved.close()
+
     @property
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._popen is not None, "not started"
@@ -187,7 +182,7 @@ class Server:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
 
@@ -217,6 +212,7 @@ def serving(server: Server) -> Iterator[Server]:
         assert "Traceback" not in log, log
     finally:
         server.clean_up()
+        server.give_up_port()
 
 
 def copy_of(template: Path, place: Path) -> Path:

@@ -1,8 +1,11 @@
-"""Force-cleanup in every state: seven steps within ten seconds, and nothing left but the backup."""
+"""Force-cleanup in every state: seven steps, whatever hangs, and nothing left but the backup.
+
+What hangs here would do so for longer than any test waits: a clean-up that ends has not waited for
+it.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +25,12 @@ STEPS = [
     "remove_files",
     "reset_row",
 ]
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {"CONNECT_TIMEOUT": "1h"}
+
 
 Situation = Callable[[Number, Phone, WhatsAppServer], None]
 
@@ -83,11 +92,11 @@ def test_a_cleanup_takes_seven_steps_and_leaves_only_the_backup(
     backed_up: str,
 ) -> None:
     situation(number, phone, whatsapp)
-    began = time.monotonic()
-    answer = number.force_cleanup()
-    assert time.monotonic() - began < 10
-    assert [step["step"] for step in answer["steps"]] == STEPS
-    outcomes = {step["step"]: step["outcome"] for step in answer["steps"]}
+    asked = number.ask("POST", "/api/whatsapp/force-cleanup", wait="0")
+    operation = f"/api/whatsapp/operations/{asked['operationId']}"
+    steps = wait_until(lambda: number.ask("GET", operation)["steps"], "the end of the clean-up")
+    assert [step["step"] for step in steps] == STEPS
+    outcomes = {step["step"]: step["outcome"] for step in steps}
     assert (outcomes["close_socket"], outcomes["drain_and_back_up"]) == (closed, backed_up)
     assert "failed" not in outcomes.values()
     assert_as_new(number)
@@ -161,11 +170,9 @@ def test_one_hung_session_holds_up_no_other_cleanup(
         for number in numbers:
             number.connect(wait=0)
         whatsapp.wait_for("fault", name="silent_upgrade", count=3)
-        began = time.monotonic()
         for number in numbers:
             number.ask("POST", "/api/whatsapp/force-cleanup", wait="0")
         wait_until(lambda: not server.sessions(), "no session process left")
-        assert time.monotonic() - began < 10
     for number in numbers:
         number.wait_for(lambda seen: "No number is linked" in seen["explanation"]["title"])
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import signal
-import threading
-import time
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 
-from .conftest import Start
-from .server import Server, wait_until
-from .visitor import Number, Visitor
+from .conftest import QUICK, Start
+from .server import PATIENCE, Server, wait_until
+from .visitor import Document, Number, Visitor
 
 SignIn = Callable[..., Visitor]
 POLITE = "Ended: the client closed the websocket"
@@ -58,10 +58,8 @@ def test_an_orderly_end_closes_every_socket_and_leaves_nothing(
     ana.new_number().connect()  # shows a QR
     ana.new_number("practice").link_practice_phone()
     before = len(whatsapp.journal.of("closed"))
-    began = time.monotonic()
     stop(server)
     server.wait_until_nothing_runs()
-    assert time.monotonic() - began < 10
     assert goodbyes(whatsapp, before) == [POLITE, POLITE]
     assert "stopped" in server.log()
 
@@ -75,10 +73,8 @@ def test_an_orderly_end_does_not_wait_for_whoever_waits_for_a_qr(
     before = len(whatsapp.journal.of("closed"))
     with whatsapp.faulty("silent_upgrade"), waiting_for_a_qr(ana):
         whatsapp.wait_for("fault", name="silent_upgrade")
-        began = time.monotonic()
         server.master.terminate()
         server.wait_until_nothing_runs()
-    assert time.monotonic() - began < 10
     assert POLITE in goodbyes(whatsapp, before)
     assert "stopped" in server.log()
 
@@ -93,13 +89,13 @@ def test_an_orderly_restart_brings_every_number_back_at_once(
     practice.link_practice_phone()
     wait_until_stable(number, practice)
     server.end()
-    began = time.monotonic()
     server.start()
     for each in (number, practice):
         assert each.wait_for("CONNECTED")["attempt"] == 0
-    assert time.monotonic() - began < 10
     assert (device.logins, device.most_sockets) == (2, 1)
-    assert [event["attempt"] for event in number.events()] == [0] * len(number.events())
+    events = number.events()
+    assert [event["attempt"] for event in events] == [0] * len(events)
+    assert [wait for event in events if (wait := planned_wait(event)) > A_MOMENT] == []
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
@@ -154,11 +150,9 @@ def test_a_killed_master_takes_everything_with_it(
     number, practice = ana.new_number(), ana.new_number("practice")
     device = number.pair(phone)
     practice.link_practice_phone()
-    began = time.monotonic()
     server.master.kill()
     server.wait_until_nothing_runs()
     device.wait_for_logout()
-    assert time.monotonic() - began < 10
     server.start()
     number.wait_for("CONNECTED")
     practice.wait_for("CONNECTED")
@@ -239,27 +233,41 @@ def test_a_killed_session_process_is_started_again(
 # ---- parts
 
 
+A_MOMENT = timedelta(seconds=1)
+"""By the product's own plan, whatever a busy machine makes of it: a start spreads its dials."""
+
+
+def planned_wait(event: Document) -> timedelta:
+    at, until = (
+        datetime.fromisoformat(event[name] or event["at"]) for name in ("at", "nextAttemptAt")
+    )
+    return until - at
+
+
 def wait_until_stable(*numbers: Number) -> None:
     """Up for longer than STABLE_AFTER when the heart last beat: attempts start from 0 again."""
     for number in numbers:
-        number.wait_for("CONNECTED")
-    deadline = time.monotonic() + 0.5 + 1 + 0.5
-    wait_until(lambda: time.monotonic() > deadline, "a connection that has been up for a while")
+        up = datetime.fromisoformat(number.wait_for("CONNECTED")["connectedAt"])
+        stable = up + timedelta(seconds=float(QUICK["STABLE_AFTER"]))
+        server = number.owner.server
+        wait_until(lambda server=server, at=stable: last_heartbeat(server) >= at, "a heartbeat")
+
+
+def last_heartbeat(server: Server) -> datetime:
+    with closing(sqlite3.connect(server.data_dir / "vigia.db", timeout=PATIENCE)) as database:
+        [(at,)] = database.execute("SELECT heartbeat_at FROM owner")
+    return datetime.fromisoformat(at).replace(tzinfo=UTC)
 
 
 @contextmanager
 def waiting_for_a_qr(ana: Visitor) -> Iterator[None]:
-    """Somebody whose request is under way meanwhile, on a line of their own."""
+    """Somebody whose request is under way meanwhile, and answered before it is over: gunicorn would
+    break off one that goes on waiting."""
     number = ana.new_number()
-
-    def wait() -> None:
-        with suppress(httpx.TransportError, AssertionError):
-            number.connect(wait=15)
-
-    waiter = threading.Thread(target=wait)
-    waiter.start()
-    yield
-    waiter.join()
+    with ThreadPoolExecutor(1) as one:
+        waiter = one.submit(number.ask, "POST", "/api/whatsapp/connect", wait="15")
+        yield
+        assert not waiter.result(PATIENCE)["hasQR"]
 
 
 def texts(contact: Contact) -> set[str]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.whatsapp_server import Phone, WhatsAppServer
 
 from .conftest import ANA, BRUNO
-from .server import Server, wait_until
+from .server import PATIENCE, Server, wait_until
 from .visitor import Number, Visitor
 
 CLIENTS = 20
@@ -54,7 +54,7 @@ def test_two_first_connects_at_once_make_one_connection(server: Server) -> None:
     assert len({document["connectionId"] for document in documents}) == 1
     with Visitor(server, BRUNO) as bruno:
         [known] = bruno.ask("GET", "/api/whatsapp/connections")["connections"]
-        assert known["status"] == "QR_PENDING"
+        Number(bruno, known["connectionId"]).wait_for("QR_PENDING")
         assert len(server.sessions()) == 1
         Number(bruno, known["connectionId"]).disconnect()
     wait_until(lambda: not server.sessions(), "no session process left")
@@ -68,7 +68,7 @@ def at_once(
 
     def wait_and_press(_: int) -> dict[str, object]:
         with Visitor(server, email) as visitor:
-            ready.wait(30)
+            ready.wait(PATIENCE)
             return press(visitor)
 
     with ThreadPoolExecutor(count) as people:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -61,15 +60,14 @@ def test_a_standby_that_is_stopped_leaves_the_owner_alone(
 def test_a_standby_takes_over_when_the_owner_is_killed(
     start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
 ) -> None:
-    owner = start(whatsapp)
+    """Because the kernel has freed the lock: the heartbeat would be believed for hours."""
+    owner = start(whatsapp, HEARTBEAT="1h")
     standby = stand_by(owner)
     number = sign_in(owner).new_number()
     device = number.pair(phone)
-    began = time.monotonic()
     for process in (owner.master, owner.worker):
         process.kill()
     standby.wait_for_role("owner")
-    assert time.monotonic() - began < 2
     number.via(sign_in(standby)).wait_for("CONNECTED")
     device.wait_for_login(count=2)
     assert device.most_sockets == 1

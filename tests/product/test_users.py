@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -23,6 +22,12 @@ CONNECT_ROUTES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """Nobody comes by and finds by chance what a request should have brought about at once."""
+    return {"MONITOR_INTERVAL": "1h", "CLEANUP_INTERVAL": "1h"}
+
+
 @pytest.fixture
 def dora(server: Server) -> Iterator[Visitor]:
     """Somebody who will not stay."""
@@ -32,7 +37,7 @@ def dora(server: Server) -> Iterator[Visitor]:
         yield dora
 
 
-def test_a_deactivated_user_is_offline_within_two_seconds_and_stays_linked(
+def test_a_deactivated_user_is_offline_at_once_and_stays_linked(
     server: Server, phone: Phone
 ) -> None:
     with Visitor(server, BRUNO) as bruno:
@@ -41,9 +46,7 @@ def test_a_deactivated_user_is_offline_within_two_seconds_and_stays_linked(
         practice.link_practice_phone()
         done = server.flask("wa", "users", "deactivate", BRUNO)
         assert done.stdout == f"Deactivated {BRUNO}.\n"
-        began = time.monotonic()
         device.wait_for_logout()
-        assert time.monotonic() - began < 2
         assert not device.removed
         refused = bruno.http.post("/api/whatsapp/connect")
         assert (refused.status_code, refused.json()["error"]) == (403, "deactivated")
@@ -57,10 +60,8 @@ def test_a_deleted_user_is_unlinked_and_leaves_nothing_behind(
     device = number.pair(phone)
     done = server.flask("wa", "users", "delete", "dora@example.org", "--yes")
     assert done.stdout == "Deleted dora@example.org.\n"
-    began = time.monotonic()
     wait_until(lambda: device.removed, "the device unlinked")
     device.wait_for_logout()
-    assert time.monotonic() - began < 3
     gone = dora.http.get("/api/whatsapp/status")
     assert (gone.status_code, gone.json()["error"]) == (404, "user_not_found")
     wait_until(lambda: not server.session_files(number.id), f"no files of {number.id}")

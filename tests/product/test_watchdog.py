@@ -17,6 +17,7 @@ def test_a_monitor_that_hangs_costs_a_restart_and_nothing_else(
     first = server.worker
     number = sign_in(server).practice_phone()
     number.link_practice_phone()
+    (server.data_dir / "hang").touch()
     server.wait_for_log("the service restarts itself")
     first.wait(PATIENCE)
     server.wait_for_role("owner")

@@ -24,7 +24,7 @@ class Visitor:
     def __init__(self, server: Server, email: str, password: str = PASSWORD) -> None:
         self.server = server
         self.email = email
-        self.http = httpx.Client(base_url=server.address, timeout=30)
+        self.http = httpx.Client(base_url=server.address, timeout=PATIENCE)
         server.secrets.add(password)
         try:
             self.sign_in(password)
@@ -73,6 +73,10 @@ class Visitor:
         return self.new_number("practice")
 
 
+def has_come_to_something(seen: Document) -> bool:
+    return bool(seen["qr"] or seen["pairingCode"] or seen["connected"] or seen["hold"])
+
+
 class Number:
     """One connection of somebody's."""
 
@@ -93,7 +97,12 @@ class Number:
     # ---- requests
 
     def connect(self, wait: float = 15, **body: object) -> Document:
-        return self.ask("POST", "/api/whatsapp/connect", body, wait=str(wait))
+        """With a `wait`: what came of it, though on a busy machine the answer comes before that."""
+        answer = self.ask("POST", "/api/whatsapp/connect", body, wait=str(wait))
+        return answer if not wait or has_come_to_something(answer) else self.wait_for_outcome()
+
+    def wait_for_outcome(self) -> Document:
+        return self.wait_for(has_come_to_something)
 
     def reconnect(self) -> Document:
         return self.ask("POST", "/api/whatsapp/reconnect")

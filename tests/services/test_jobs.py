@@ -21,7 +21,7 @@ from wa_app.services.jobs import Job, Jobs
 from wa_app.services.watchdog import Watchdog
 
 DAY = timedelta(days=1)
-PATIENCE = 10.0
+PATIENCE = 60.0
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 

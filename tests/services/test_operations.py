@@ -253,7 +253,7 @@ def test_a_step_that_hangs_is_given_up_and_the_others_go_on(
     for name in ("hangs", "plain"):
         (sessions / name).mkdir(parents=True)
     os.mkfifo(sessions / "hangs" / "session.sealed")
-    monkeypatch.setattr(operations, "STEP_PATIENCE", 0.5)
+    monkeypatch.setattr(operations, "STEP_PATIENCE", 3.0)
     asked = ask(world, "cleanup.orphans")
     carry_out(world, tools())
     assert outcomes(world, asked) == {"hangs": "failed", "plain": "done"}

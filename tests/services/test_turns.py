@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from wa_app.services.turns import Turns
 
+HANG = 60.0  # seconds; protection only
+
 
 def test_one_key_is_worked_on_by_one_thread_at_a_time_and_as_often_as_asked() -> None:
     inside = threading.Semaphore(1)
@@ -26,18 +28,18 @@ def test_one_key_is_worked_on_by_one_thread_at_a_time_and_as_often_as_asked() ->
     for _ in range(500):
         asked[0] += 1
         queue.ask("ana")
-    assert counted.wait(10), "the last request had no turn"
+    assert counted.wait(HANG), "the last request had no turn"
     queue.stop()
     assert not overlaps
 
 
 def test_one_connections_turn_does_not_wait_for_anothers() -> None:
     release, done = threading.Event(), threading.Event()
-    work = {"ana": lambda: release.wait(10), "bruno": done.set}
+    work = {"ana": lambda: release.wait(HANG), "bruno": done.set}
     queue = Turns(ThreadPoolExecutor(2), lambda key: work[key]())
     queue.ask("ana")
     queue.ask("bruno")
-    assert done.wait(10)
+    assert done.wait(HANG)
     release.set()
     queue.stop()
 

@@ -1,6 +1,7 @@
 """The cast, signed in; and connections put into any state, as an owner would."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,8 +14,9 @@ from itsdangerous import URLSafeTimedSerializer
 from jinja2 import FileSystemBytecodeCache
 from werkzeug.test import TestResponse
 
+from tests.conftest import empty_database, make_app
 from wa_app.domain.states import Channel
-from wa_app.extensions import db
+from wa_app.extensions import db, limiter
 from wa_app.models import Connection, Owner, User, utc_now
 from wa_app.services import accounts, connection_registry
 from wa_app.services.audit import COMMAND_LINE
@@ -28,6 +30,34 @@ class Apart(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         return Context().run(super().open, *args, buffered=True, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One for all tests of a file: making it takes longer than most of them do."""
+    application = make_app(tmp_path_factory.mktemp("web") / "data")
+    yield application
+    with application.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(application: Flask) -> Iterator[Flask]:
+    """As it was made: nothing of one test is there in the next."""
+    settings = application.config["SETTINGS"]
+    key = settings.data_dir / "secret_key"
+    yield application
+    application.config["SETTINGS"] = settings
+    application.extensions.pop("runtime", None)
+    limiter.reset()
+    with application.app_context():
+        db.engine.dispose()
+    for left in settings.data_dir.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left)
+        elif left != key:
+            left.unlink()
+    (settings.data_dir / "vigia.db").write_bytes(empty_database())
 
 
 @pytest.fixture(scope="session")

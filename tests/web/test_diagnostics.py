@@ -13,7 +13,7 @@ from flask import Flask
 
 from app import create_runtime
 from tests.conftest import make_app
-from tests.doors import door, http_proxy, whatsapp
+from tests.doors import closed_door, door, http_proxy, whatsapp
 from tests.web.conftest import Person, observe
 from wa_app.extensions import db
 from wa_app.gateways.base import Stage
@@ -30,9 +30,7 @@ ADDRESS = "/admin/diagnostics"
 @pytest.fixture
 def app(tmp_path: Path, trust: ssl.SSLContext) -> Iterator[Flask]:
     """Its own runtime stands by: there is no owner, no migration, and the key lies beside."""
-    with door(lambda _: None) as free:
-        pass
-    with door(http_proxy(whatsapp(trust), [])) as port:
+    with closed_door() as free, door(http_proxy(whatsapp(trust), [])) as port:
         proxy = f"http://ana:hunter2@127.0.0.1:{port}"
         app = make_app(tmp_path / "data", WHATSAPP_PROXY=proxy, PORT=str(free))
         create_runtime(app)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-DEFAULT_TIMEOUT = 15.0
+DEFAULT_TIMEOUT = 60.0  # seconds; protection only
 UNSEEN_INTERVAL = 0.1
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .server import WhatsAppServer
 
-ANSWER_TIMEOUT = 15.0
+ANSWER_TIMEOUT = 60.0
 CODE_STANZA = "link_code_companion_reg"
 
 

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 C = TypeVar("C", bound=Person)
 
-CALL_TIMEOUT = 30.0
+CALL_TIMEOUT = 60.0
 LID_BASE = 200_000_000_000_000  # LIDs look like numbers and are none
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from tests.whatsapp_server import WhatsAppServer, environment
 
 PROGRAM = Path(__file__).with_name("raw_client.py")
-DEFAULT_TIMEOUT = 20.0
+DEFAULT_TIMEOUT = 60.0  # seconds; protection only
 
 # As the product opens its session file: the library's own way is six times slower at pairing.
 OPTIONS = "?_foreign_keys=on&_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&x="

@@ -49,7 +49,7 @@ def printed() -> Iterator[dict[str, str]]:
 def ask(printed: dict[str, str]) -> Ask:
     def ask(method: str, path: str, **body: Any) -> Any:
         request = Request(printed["CONTROL"] + path, json.dumps(body).encode(), method=method)
-        with urlopen(request, timeout=20) as reply:
+        with urlopen(request, timeout=60) as reply:
             return json.load(reply)
 
     return ask

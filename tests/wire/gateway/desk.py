@@ -17,7 +17,7 @@ from wa_app.domain.wire import Closed, Dial, News
 from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
 from wa_app.sealing import Sealer
 
-DEFAULT_TIMEOUT = 20.0
+DEFAULT_TIMEOUT = 60.0  # seconds; protection only
 GRACE = 2.0
 OURS = "wa_app.gateways.whatsapp.forkserver"
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.doors import door
+from tests.doors import closed_door, door
 from tests.whatsapp_server import WhatsAppServer
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Alive, Qr
@@ -52,9 +52,9 @@ UNREACHABLE = Close(None, Reason.UNREACHABLE, has_credentials=False)
 
 
 def test_nobody_there(desk: Desk, name: str) -> None:
-    with proxy(lambda _: None) as address:
-        pass
-    assert desk.open(name, proxy=address).wait_for_close() == UNREACHABLE
+    with closed_door() as port:
+        nobody = f"http://127.0.0.1:{port}"
+        assert desk.open(name, proxy=nobody).wait_for_close() == UNREACHABLE
 
 
 def test_a_reset_on_the_way(desk: Desk, server: WhatsAppServer, name: str) -> None:
@@ -142,12 +142,12 @@ def test_silence_is_noticed_in_time(
     for step in ("silent_tls", "silent_hello"):
         server.fault(step, step)
         dials[step] = desk.open(step, proxy=server.proxy_url_for(step))
-    assert dials["silent_tls"].wait_for_close(15) == Close(
+    assert dials["silent_tls"].wait_for_close() == Close(
         408, Reason.UNREACHABLE, has_credentials=False
     )
-    assert dials["silent_hello"].wait_for_close(25) == Close(
+    assert dials["silent_hello"].wait_for_close() == Close(
         408, Reason.CONNECT_TIMEOUT, has_credentials=False
     )
     assert dials["silent_hello"].of(Alive)
-    assert unscanned.wait_for_close(5) == Close(None, Reason.PAIRING_TIMEOUT, has_credentials=False)
-    assert socket.wait_for_close(45) == Close(408, Reason.KEEPALIVE_TIMEOUT, has_credentials=True)
+    assert unscanned.wait_for_close() == Close(None, Reason.PAIRING_TIMEOUT, has_credentials=False)
+    assert socket.wait_for_close() == Close(408, Reason.KEEPALIVE_TIMEOUT, has_credentials=True)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from wa_app.domain.wire import Closed, Opened, Qr, SendText
 
 from .desk import GRACE, Desk, Socket, our_processes, session_processes
 
-AN_INSTANT = 2.0  # for the kernel and a busy machine
+HANG = 60.0  # seconds; protection only
 
 WORKER = """
 import os, sys
@@ -28,12 +29,12 @@ from pathlib import Path
 with open(sys.argv[2], "a") as file:
     file.write(f"{os.getpid()}\\n")  # who imports the main script
 if __name__ == "__main__":
-    from wa_app.domain.wire import Dial, Qr
+    from wa_app.domain.wire import Dial
     from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
     from wa_app.sealing import Sealer
     folder, sealer = Path(sys.argv[1]), Sealer("a key of the tests")
     gateway = WhatsAppGateway(folder / "sessions", folder / "quarantine", sealer)
-    gateway.start(lambda _, socket_id, news: isinstance(news, Qr) and print("QR", flush=True))
+    gateway.start(lambda _, id, news: print(type(news).__name__, id, flush=True))
     for number in range(3):
         gateway.open(Dial(f"c{number}", number, proxy=os.environ["WHATSAPP_PROXY"]))
     sys.stdin.read()
@@ -54,10 +55,19 @@ def worker(server: WhatsAppServer, tmp_path: Path) -> Iterator[subprocess.Popen[
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert [process.stdout.readline() for _ in range(3)] == ["QR\n"] * 3
+        wait_for_news(process, "Qr", of_each=1)
         yield process
         process.kill()
+
+
+def wait_for_news(worker: subprocess.Popen[str], kind: str, *, of_each: int) -> None:
+    """Read what the worker tells until each of its three sessions has said this so often."""
+    assert worker.stdout is not None
+    heard: Counter[str] = Counter()
+    while [heard[f"{kind} {id}\n"] for id in range(3)] != [of_each] * 3:
+        line = worker.stdout.readline()
+        assert line and not line.startswith("Closed"), (line, heard)
+        heard[line] = min(heard[line] + 1, of_each)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -65,7 +75,7 @@ def test_nothing_survives_the_worker(worker: subprocess.Popen[str], number: sign
     processes = psutil.Process(worker.pid).children(recursive=True)
     assert len(processes) == 4
     worker.send_signal(number)
-    _, left = psutil.wait_procs(processes, AN_INSTANT)
+    _, left = psutil.wait_procs(processes, HANG)
     assert [process for process in left if not is_zombie(process)] == []
 
 
@@ -83,8 +93,8 @@ def test_a_signal_to_the_whole_group_leaves_the_ending_to_the_worker(
     for process in processes:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             process.send_signal(number)
-    gone, _ = psutil.wait_procs(processes, 0.5)
-    assert gone == []
+    wait_for_news(worker, "Alive", of_each=2)  # the first may have been on its way before
+    assert all(process.is_running() and not is_zombie(process) for process in processes)
 
 
 def test_only_the_worker_runs_the_workers_script(
@@ -117,15 +127,14 @@ def test_a_session_process_that_hangs_is_killed(socket: Socket) -> None:
     process.suspend()
     begun = time.monotonic()
     assert socket.close() == Close(None, Reason.REQUESTED, has_credentials=True)
-    assert GRACE <= time.monotonic() - begun < GRACE + AN_INSTANT
+    assert time.monotonic() - begun >= GRACE
     assert not process.is_running()
 
 
 def test_telling_a_session_process_that_hangs_does_not_hang(socket: Socket) -> None:
     socket.process.suspend()
-    begun = time.monotonic()
-    while socket.tell(SendText(1, "34600000001@s.whatsapp.net", "x" * 60_000)):
-        assert time.monotonic() - begun < 5 * AN_INSTANT
+    text = SendText(1, "34600000001@s.whatsapp.net", "x" * 60_000)
+    assert not all(socket.tell(text) for _ in range(1000)), "no pipe of a kernel holds so much"
     socket.process.kill()
     assert socket.wait_for_close().reason is Reason.PROCESS_DIED
 
@@ -139,9 +148,7 @@ def test_stopping_ends_everything_at_once(
             socket.wait_for(Qr)
         hanging = sockets[0].process
         hanging.suspend()
-        begun = time.monotonic()
         other.gateway.stop(3)
-        assert time.monotonic() - begun < 3 + AN_INSTANT
     expected = Close(None, Reason.SERVICE_STOPPED, has_credentials=False)
     assert [socket.of(Closed) for socket in sockets] == [[Closed(expected)]] * 4
     assert len(our_processes()) <= 1  # the forkserver of the other desk

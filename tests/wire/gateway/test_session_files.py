@@ -17,7 +17,7 @@ from wa_app.domain.wire import Closed, Incoming, Opened, Qr
 from wa_app.gateways.whatsapp import switchboard
 from wa_app.gateways.whatsapp.folder import Folder
 
-from .desk import Desk, Socket
+from .desk import DEFAULT_TIMEOUT, Desk, Socket
 
 HOLDER = """
 import sys
@@ -123,7 +123,7 @@ def test_whoever_holds_the_folder_is_killed_and_nobody_notices(
 ) -> None:
     socket = desk.open(name)
     socket.wait_for(Qr)
-    assert stranger.wait(5) == -9
+    assert stranger.wait(DEFAULT_TIMEOUT) == -9
     assert socket.of(Closed) == []
 
 
@@ -147,7 +147,7 @@ def test_closing_while_the_folder_is_held_spares_the_holder(
 
 def test_strays_are_killed(desk: Desk, name: str, stranger: subprocess.Popen[bytes]) -> None:
     assert desk.gateway.kill_strays(name) == 1
-    assert stranger.wait(5) == -9
+    assert stranger.wait(DEFAULT_TIMEOUT) == -9
     assert desk.gateway.kill_strays(name) == 0
 
 

@@ -38,14 +38,21 @@ def lost(**known: object) -> Close:
     return Close(None, Reason.CONNECTION_LOST, **known)  # type: ignore[arg-type]
 
 
+def now() -> datetime:
+    """In whole seconds, as WhatsApp counts."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 # --- pairing -----------------------------------------------------------------
 
 
 def test_the_phone_scans_the_qr(desk: Desk, ana: Phone, name: str) -> None:
+    before = datetime.now(UTC)
     socket = desk.open(name)
     qr = socket.wait_for(Qr)
     assert (qr.number, qr.total) == (1, 6)
-    assert timedelta(seconds=50) < qr.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
+    minute = timedelta(minutes=1)
+    assert before + minute <= qr.expires_at <= datetime.now(UTC) + minute
     assert not desk.gateway.has_credentials(name)
     ana.scan(qr.payload)
     assert socket.wait_for(Paired).phone == f"+{ana.number}"
@@ -116,12 +123,13 @@ def test_qr_and_keys_are_in_no_log(
 
 
 def test_a_text_comes_in(socket: Socket, ana: Phone, luis: Contact) -> None:
+    before = now()
     id = luis.send(ana, "¿Abren hoy? 🌮")
     message = socket.wait_for(Incoming)
     assert (message.wa_id, message.kind, message.text) == (id, "text", "¿Abren hoy? 🌮")
     assert message.chat == message.sender == f"{luis.number}@s.whatsapp.net"
     assert (message.sender_name, message.is_group, message.from_me) == ("Luis", False, False)
-    assert abs(message.at - datetime.now(UTC)) < timedelta(seconds=10)
+    assert before <= message.at <= now()
 
 
 def test_a_hidden_number_is_shown_as_the_number_it_belongs_to(
@@ -153,10 +161,11 @@ def test_what_the_owner_writes_on_the_phone_is_reported_in_its_chat(
 
 
 def test_a_text_goes_out_and_its_receipts_come_after(socket: Socket, luis: Contact) -> None:
+    before = now()
     socket.tell(SendText(7, f"{luis.number}@s.whatsapp.net", "Sí, hasta las 8 @34600000001"))
     sent = socket.wait_for(Sent)
     assert sent.message_id == 7
-    assert abs(sent.at - datetime.now(UTC)) < timedelta(seconds=10)
+    assert before <= sent.at <= now()
     received = luis.wait_for_text("Sí, hasta las 8 @34600000001")
     assert received.id == sent.wa_id
     delivered = socket.wait_for(Receipt)
@@ -338,10 +347,11 @@ def test_a_ban_tells_its_end(
 ) -> None:
     socket.close()
     server.fault("failure_402", ana.device, expire=3600)
+    before = now()
     close = desk.open(socket.name).wait_for_close()
     assert (close.code, close.reason, close.has_credentials) == (402, Reason.BANNED, True)
     assert close.until is not None
-    assert abs(close.until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(seconds=20)
+    assert before <= close.until - timedelta(hours=1) <= datetime.now(UTC)
 
 
 def test_a_logout_whose_word_was_lost_is_told_by_the_file(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.product.conftest import (
     ana,
+    command,
     luis,
     number,
     phone,
@@ -28,6 +29,7 @@ from .link import Link, NewLink
 
 __all__ = [
     "ana",
+    "command",
     "luis",
     "number",
     "phone",

@@ -17,8 +17,6 @@ from wa_app.sealing import Sealer
 
 from .link import Link, NewLink
 
-pytestmark = pytest.mark.xdist_group("wire product backups")
-
 KEY, OTHER_KEY = "the key of these tests", "the key of another machine"
 ANSWER = "Abrimos a las nueve."
 

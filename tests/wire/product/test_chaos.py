@@ -22,7 +22,7 @@ from tests.whatsapp_server import Contact, WhatsAppServer
 
 from .link import Link, NewLink
 
-pytestmark = [pytest.mark.xdist_group("wire product chaos"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(900)  # protection only: it is a quarter of the suite's work
 
 SEED = 20_260_301
 CONTACTS, TEXTS_EACH = 200, 5

@@ -18,8 +18,6 @@ from tests.product.server import GUNICORN, Server
 from tests.product.visitor import Number
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer, environment
 
-pytestmark = pytest.mark.xdist_group("wire product disk")
-
 SIZE = 64_000_000
 TOO_LITTLE = 4_000_000
 """Less than a session process wants to see free."""

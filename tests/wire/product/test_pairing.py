@@ -18,8 +18,6 @@ from .link import Link, NewLink
 
 others = itertools.count(34_600_700_000)
 
-pytestmark = pytest.mark.xdist_group("wire product pairing")
-
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
