@@ -14,7 +14,7 @@ from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager
 from wa_app.gateways import mail
 from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
-from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import utc_now
 from wa_app.services.alerts import Alerts
 from wa_app.services.backups import sealer_of

@@ -18,7 +18,7 @@ from tests.product.visitor import Number, Visitor
 from tests.whatsapp_server import WhatsAppServer
 from wa_app.domain.wire import Dial, SendFailed, SendText
 from wa_app.gateways.whatsapp.launch import Settings, Start
-from wa_app.gateways.whatsapp.launcher import LIBRARY_SETTINGS, Launcher
+from wa_app.gateways.whatsapp.worker.launcher import LIBRARY_SETTINGS, Launcher
 
 # ---- from the click to the QR
 

@@ -6,7 +6,7 @@ import pytest
 
 from wa_app.domain.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.wire import SendFailure
-from wa_app.gateways.whatsapp import endings, outgoing
+from wa_app.gateways.whatsapp.child import endings, outgoing
 
 DIAL = "failed to dial whatsapp web websocket: "
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from wa_app.gateways.whatsapp import folder as folder_module
-from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
-from wa_app.gateways.whatsapp.folders import Folders
-from wa_app.gateways.whatsapp.identity import Identity
+from wa_app.gateways.whatsapp.files import folder as folder_module
+from wa_app.gateways.whatsapp.files.folder import Folder, FolderInUseError
+from wa_app.gateways.whatsapp.files.folders import Folders
+from wa_app.gateways.whatsapp.process_id import Identity
 from wa_app.sealing import Sealer
 
 

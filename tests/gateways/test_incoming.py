@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from wa_app.domain.wire import Incoming
-from wa_app.gateways.whatsapp.incoming import KINDS, SILENT, TEXTS, kind_and_text, translate
+from wa_app.gateways.whatsapp.child.library_events import (
+    KINDS,
+    SILENT,
+    TEXTS,
+    kind_and_text,
+    translate,
+)
 from wa_app.gateways.whatsapp.preload import stand_in_for_neonize
 
 OWN = "+34600000001"

@@ -14,7 +14,7 @@ import pytest
 from tests.doors import Answer, closed_door, door, http_proxy, read_head, whatsapp
 from tests.whatsapp_server.certificate import tls_context
 from wa_app.gateways.base import Stage
-from wa_app.gateways.whatsapp import library, route
+from wa_app.gateways.whatsapp.worker import library_version, reachability
 
 
 def socks_proxy(beyond: Answer, login: bytes = b"") -> Answer:
@@ -35,7 +35,7 @@ def socks_proxy(beyond: Answer, login: bytes = b"") -> Answer:
 def test_any_answer_through_an_http_proxy_counts(trust: ssl.SSLContext) -> None:
     asked: list[str] = []
     with door(http_proxy(whatsapp(trust, "503 Service Unavailable"), asked)) as port:
-        assert route.reach(f"http://ana:s%3Acret@127.0.0.1:{port}").failed is None
+        assert reachability.reach(f"http://ana:s%3Acret@127.0.0.1:{port}").failed is None
     assert asked[0].startswith("CONNECT web.whatsapp.com:443 HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic YW5hOnM6Y3JldA==" in asked[0]
 
@@ -44,7 +44,7 @@ def test_any_answer_through_an_http_proxy_counts(trust: ssl.SSLContext) -> None:
 def test_an_answer_through_a_socks_proxy_counts(trust: ssl.SSLContext, login: str) -> None:
     expected = b"\x01\x03ana\x06secret" if login else b""
     with door(socks_proxy(whatsapp(trust), expected)) as port:
-        assert route.reach(f"socks5://{login}127.0.0.1:{port}").failed is None
+        assert reachability.reach(f"socks5://{login}127.0.0.1:{port}").failed is None
 
 
 def test_the_proxy_of_the_environment_is_used(
@@ -52,7 +52,7 @@ def test_the_proxy_of_the_environment_is_used(
 ) -> None:
     with door(http_proxy(whatsapp(trust), [])) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        assert route.reach(None).failed is None
+        assert reachability.reach(None).failed is None
 
 
 def test_whatsapp_may_be_an_exception_from_the_proxy(
@@ -60,17 +60,17 @@ def test_whatsapp_may_be_an_exception_from_the_proxy(
 ) -> None:
     asked: list[str] = []
     with door(http_proxy(whatsapp(trust), asked)) as proxy, door(whatsapp(trust)) as port:
-        monkeypatch.setattr(route, "HOST", "127.0.0.1")
-        monkeypatch.setattr(route, "PORT", port)
+        monkeypatch.setattr(reachability, "HOST", "127.0.0.1")
+        monkeypatch.setattr(reachability, "PORT", port)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy}")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        route.reach(None)
+        reachability.reach(None)
     assert asked == []
 
 
 def test_nobody_there_is_no_answer(trust: ssl.SSLContext) -> None:
     with closed_door() as port:
-        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
+        assert reachability.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None:
@@ -79,7 +79,7 @@ def test_a_proxy_that_cannot_connect_is_no_answer(trust: ssl.SSLContext) -> None
         connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
     with door(refuse) as port:
-        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
+        assert reachability.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_a_proxy_may_answer_in_pieces(trust: ssl.SSLContext) -> None:
@@ -95,18 +95,18 @@ def test_a_proxy_may_answer_in_pieces(trust: ssl.SSLContext) -> None:
         whatsapp(trust)(connection)
 
     with door(hesitate) as port:
-        assert route.reach(f"http://127.0.0.1:{port}").failed is None
+        assert reachability.reach(f"http://127.0.0.1:{port}").failed is None
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
 def test_a_proxy_that_hangs_up_is_no_answer(trust: ssl.SSLContext, scheme: str) -> None:
     with door(lambda connection: connection.recv(1)) as port:
-        assert route.reach(f"{scheme}://127.0.0.1:{port}").failed is Stage.PROXY
+        assert reachability.reach(f"{scheme}://127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_a_wrong_login_at_a_socks_proxy_is_no_answer(trust: ssl.SSLContext) -> None:
     with door(socks_proxy(whatsapp(trust), b"\x01\x03ana\x06secret")) as port:
-        assert route.reach(f"socks5://ana:wrong!@127.0.0.1:{port}").failed is Stage.PROXY
+        assert reachability.reach(f"socks5://ana:wrong!@127.0.0.1:{port}").failed is Stage.PROXY
 
 
 def test_somebody_else_on_the_way_is_no_answer(
@@ -116,13 +116,13 @@ def test_somebody_else_on_the_way_is_no_answer(
     _, another_authority = tls_context(tmp_path / "other")
     monkeypatch.setenv("SSL_CERT_FILE", str(another_authority))
     with door(http_proxy(whatsapp(trust), [])) as port:
-        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.TLS
+        assert reachability.reach(f"http://127.0.0.1:{port}").failed is Stage.TLS
 
 
 def test_a_drip_is_no_answer_and_ends_in_time(
     trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(route, "PATIENCE", 0.3)
+    monkeypatch.setattr(reachability, "PATIENCE", 0.3)
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -131,23 +131,23 @@ def test_a_drip_is_no_answer_and_ends_in_time(
             connection.sendall(b"H")
 
     with door(drip) as port:
-        assert route.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
+        assert reachability.reach(f"http://127.0.0.1:{port}").failed is Stage.PROXY
         over.set()
 
 
 def test_silence_beyond_a_proxy_ends_in_time(
     trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(route, "PATIENCE", 0.3)
+    monkeypatch.setattr(reachability, "PATIENCE", 0.3)
     over = threading.Event()
     with door(socks_proxy(lambda _: over.wait())) as port:
-        assert route.reach(f"socks5://127.0.0.1:{port}").failed is Stage.TLS
+        assert reachability.reach(f"socks5://127.0.0.1:{port}").failed is Stage.TLS
         over.set()
 
 
 @pytest.mark.parametrize("url", ["gopher://127.0.0.1:1", "http://", "socks5://127.0.0.1:no"])
 def test_a_route_that_makes_no_sense_is_no_answer(url: str) -> None:
-    assert route.reach(url).failed is Stage.PROXY
+    assert reachability.reach(url).failed is Stage.PROXY
 
 
 @pytest.fixture
@@ -155,8 +155,8 @@ def directly(trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Callable
     """WhatsApp's place is somewhere else."""
 
     def directly(host: str, port: int) -> None:
-        monkeypatch.setattr(route, "HOST", host)
-        monkeypatch.setattr(route, "PORT", port)
+        monkeypatch.setattr(reachability, "HOST", host)
+        monkeypatch.setattr(reachability, "PORT", port)
 
     return directly
 
@@ -165,10 +165,10 @@ def test_without_a_proxy_the_stage_tells_what_is_missing(
     directly: Callable[[str, int], None],
 ) -> None:
     directly("nowhere.invalid", 443)
-    assert route.reach(None).failed is Stage.DNS
+    assert reachability.reach(None).failed is Stage.DNS
     with closed_door() as port:
         directly("127.0.0.1", port)
-        assert route.reach(None).failed is Stage.TCP
+        assert reachability.reach(None).failed is Stage.TCP
 
 
 def test_somebody_who_speaks_no_http_is_no_whatsapp(trust: ssl.SSLContext) -> None:
@@ -178,7 +178,7 @@ def test_somebody_who_speaks_no_http_is_no_whatsapp(trust: ssl.SSLContext) -> No
             secure.sendall(b"220 ready\r\n")
 
     with door(http_proxy(other, [])) as port:
-        reach = route.reach(f"http://ana:secret@127.0.0.1:{port}")
+        reach = reachability.reach(f"http://ana:secret@127.0.0.1:{port}")
     assert (reach.failed, reach.proxy) == (Stage.HTTP, f"127.0.0.1:{port}")
 
 
@@ -195,16 +195,16 @@ def test_the_answer_tells_what_time_it_is_there(
     trust: ssl.SSLContext, header: str, date: datetime | None
 ) -> None:
     with door(http_proxy(whatsapp(trust, more=header), [])) as port:
-        assert route.reach(f"http://127.0.0.1:{port}").date == date
+        assert reachability.reach(f"http://127.0.0.1:{port}").date == date
 
 
 def test_the_protocol_library_is_known_without_loading_it() -> None:
-    assert (library.whatsmeow_version() or "").startswith("v0.")
-    assert library.version_installed() == version("neonize")
+    assert (library_version.whatsmeow_version() or "").startswith("v0.")
+    assert library_version.version_installed() == version("neonize")
 
 
 def test_a_library_without_a_build_note_is_unknown(tmp_path: Path) -> None:
     native = tmp_path / "neonize-test.so"
     native.write_bytes(b"\0" * 100)
-    assert library._built_from(native) is None
-    assert library._built_from(tmp_path / "missing.so") is None
+    assert library_version._built_from(native) is None
+    assert library_version._built_from(tmp_path / "missing.so") is None

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from wa_app.gateways.whatsapp import sealed_file, session_file
-from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
-from wa_app.gateways.whatsapp.folders import Folders
-from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
-from wa_app.gateways.whatsapp.session_file import FileState
+from wa_app.gateways.whatsapp.files import sealed_file, session_file
+from wa_app.gateways.whatsapp.files.folder import Folder, FolderInUseError
+from wa_app.gateways.whatsapp.files.folders import Folders
+from wa_app.gateways.whatsapp.files.session_file import FileState
+from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.sealing import Sealer, Unreadable, WrongKey
 
 SEALER = Sealer("the key of these tests")

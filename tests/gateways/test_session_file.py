@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from wa_app.gateways.whatsapp import session_file
-from wa_app.gateways.whatsapp.session_file import FileState, export, has_device, inspect
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.files.session_file import FileState, export, has_device, inspect
 
 NOBODY = 65534
 
@@ -120,7 +120,7 @@ def test_a_file_that_may_only_be_read_is_unusable(public_folder: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from wa_app.gateways.whatsapp.session_file import FileState, inspect
+from wa_app.gateways.whatsapp.files.session_file import FileState, inspect
 if os.getuid() == 0:  # who may write to anything
     os.setuid({NOBODY})
 assert inspect(Path({str(path)!r})) is FileState.UNUSABLE

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from wa_app.domain.wire import Incoming
-from wa_app.gateways.whatsapp import spool as spool_module
-from wa_app.gateways.whatsapp.spool import Spool, read_spool
+from wa_app.gateways.whatsapp.files import spool as spool_module
+from wa_app.gateways.whatsapp.files.spool import Spool, read_spool
 
 
 def message(wa_id: str, text: str = "Buenos días, ¿abren hoy?\n") -> Incoming:

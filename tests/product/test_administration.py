@@ -154,7 +154,7 @@ class Orphans:
 HOLDER = """
 import sys
 from pathlib import Path
-from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.files.folder import Folder
 Folder(Path(sys.argv[1]).parent).hold(0)
 print("held", flush=True)
 sys.stdin.read()

@@ -22,7 +22,7 @@ from wa_app.domain.errors import BackupNotFound, Refused
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
-from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
 from wa_app.services import backups, connection_registry, operation_requests, operations, restoring
 from wa_app.services.manager import Manager

@@ -27,7 +27,7 @@ from wa_app.domain import alerts as limits
 from wa_app.domain.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways import mail
-from wa_app.gateways.whatsapp import route
+from wa_app.gateways.whatsapp.worker import reachability
 from wa_app.models import Connection, JobRun, User, utc_now
 from wa_app.services import alerts, backups, doctor, mails, ownership, watchdog
 from wa_app.services.checks import service
@@ -288,8 +288,8 @@ def test_without_a_way_out_the_stage_is_told(
     make: Make, closed_port: int, monkeypatch: pytest.MonkeyPatch, host: str, code: str
 ) -> None:
     app = make(WHATSAPP_PROXY="")
-    monkeypatch.setattr(route, "HOST", host)
-    monkeypatch.setattr(route, "PORT", closed_port)
+    monkeypatch.setattr(reachability, "HOST", host)
+    monkeypatch.setattr(reachability, "PORT", closed_port)
     assert troubles(app) == {("whatsapp", f"{code}_failed")}
 
 

@@ -16,7 +16,7 @@ from wa_app.domain.states import Channel
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
-from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Connection, Message, PracticeMessage, User
 from wa_app.services import (
     accounts,

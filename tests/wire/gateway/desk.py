@@ -14,7 +14,7 @@ import psutil
 
 from wa_app.domain.closes import Close
 from wa_app.domain.wire import Closed, Dial, News
-from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.sealing import Sealer
 
 DEFAULT_TIMEOUT = 60.0  # seconds; protection only

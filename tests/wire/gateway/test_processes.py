@@ -30,7 +30,7 @@ with open(sys.argv[2], "a") as file:
     file.write(f"{os.getpid()}\\n")  # who imports the main script
 if __name__ == "__main__":
     from wa_app.domain.wire import Dial
-    from wa_app.gateways.whatsapp.gateway import WhatsAppGateway
+    from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
     from wa_app.sealing import Sealer
     folder, sealer = Path(sys.argv[1]), Sealer("a key of the tests")
     gateway = WhatsAppGateway(folder / "sessions", folder / "quarantine", sealer)

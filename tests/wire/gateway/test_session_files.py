@@ -14,15 +14,15 @@ import pytest
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Closed, Incoming, Opened, Qr
-from wa_app.gateways.whatsapp import switchboard
-from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.files.folder import Folder
+from wa_app.gateways.whatsapp.worker import supervisor
 
 from .desk import DEFAULT_TIMEOUT, Desk, Socket
 
 HOLDER = """
 import sys
 from pathlib import Path
-from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.files.folder import Folder
 folder = Folder(Path(sys.argv[1]))
 folder.prepare()
 folder.hold(1)
@@ -130,7 +130,7 @@ def test_whoever_holds_the_folder_is_killed_and_nobody_notices(
 def test_a_holder_that_cannot_be_killed_is_told_at_last(
     desk: Desk, name: str, stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switchboard, "MAX_TRIES", 1)
+    monkeypatch.setattr(supervisor, "MAX_TRIES", 1)
     (desk.sessions / name / "lock").write_text("in another container")
     close = desk.open(name).wait_for_close()
     assert (close.code, close.reason) == (None, Reason.FOLDER_UNUSABLE)

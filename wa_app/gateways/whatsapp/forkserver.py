@@ -22,7 +22,8 @@ import time
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from wa_app.gateways.whatsapp.identity import Identity
+from wa_app.gateways.whatsapp.child.main import run
+from wa_app.gateways.whatsapp.child.pipe import die
 from wa_app.gateways.whatsapp.launch import (
     IGNORED,
     MAX_REQUEST,
@@ -33,9 +34,8 @@ from wa_app.gateways.whatsapp.launch import (
     Start,
     Started,
 )
-from wa_app.gateways.whatsapp.line import die
 from wa_app.gateways.whatsapp.preload import preload
-from wa_app.gateways.whatsapp.session_start import run
+from wa_app.gateways.whatsapp.process_id import Identity
 
 
 class Forkserver:

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 
 from wa_app.domain.wire import Dial
-from wa_app.gateways.whatsapp.identity import Identity
+from wa_app.gateways.whatsapp.process_id import Identity
 
 MAX_REQUEST = 1 << 16
 

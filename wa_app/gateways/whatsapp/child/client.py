@@ -26,9 +26,9 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence
 from neonize.utils.log import log as library_log
 
-from wa_app.gateways.whatsapp.endings import LibraryError
-from wa_app.gateways.whatsapp.line import note
-from wa_app.gateways.whatsapp.session_file import library_name
+from wa_app.gateways.whatsapp.child.endings import LibraryError
+from wa_app.gateways.whatsapp.child.pipe import note
+from wa_app.gateways.whatsapp.files.session_file import library_name
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Command, Dial, End, SendFailed, SendFailure, SendText
-from wa_app.gateways.whatsapp import session_file
-from wa_app.gateways.whatsapp.folder import Folder, FolderInUseError
+from wa_app.gateways.whatsapp.child.pipe import Line
+from wa_app.gateways.whatsapp.child.session import Session
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.files.folder import Folder, FolderInUseError
+from wa_app.gateways.whatsapp.files.session_file import FileState
+from wa_app.gateways.whatsapp.files.spool import Spool
 from wa_app.gateways.whatsapp.launch import FolderInUse, Settings
-from wa_app.gateways.whatsapp.line import Line
-from wa_app.gateways.whatsapp.session import Session
-from wa_app.gateways.whatsapp.session_file import FileState
-from wa_app.gateways.whatsapp.spool import Spool
 
 LOCK_PATIENCE = 2.0
 
@@ -39,7 +39,7 @@ def run(pipe: Connection, dial: Dial, settings: Settings) -> None:
     _prepare_for_the_library()
     session = Session(line, folder, spool, dial, settings)
     # Loads the native library.
-    from wa_app.gateways.whatsapp.session_process import Client
+    from wa_app.gateways.whatsapp.child.client import Client
 
     session.run(Client(folder.session_file, session))
 

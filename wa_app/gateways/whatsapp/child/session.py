@@ -29,17 +29,18 @@ from wa_app.domain.wire import (
     ShowTyping,
     Stored,
 )
-from wa_app.gateways.whatsapp import endings, incoming, session_file
-from wa_app.gateways.whatsapp.endings import LibraryError
-from wa_app.gateways.whatsapp.farewell import Farewell
-from wa_app.gateways.whatsapp.folder import ROOM_TO_STAY, Folder
+from wa_app.gateways.whatsapp.child import endings, library_events
+from wa_app.gateways.whatsapp.child.endings import LibraryError
+from wa_app.gateways.whatsapp.child.outgoing import Outgoing
+from wa_app.gateways.whatsapp.child.pipe import Line, note
+from wa_app.gateways.whatsapp.child.shutdown import Farewell
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.files.folder import ROOM_TO_STAY, Folder
+from wa_app.gateways.whatsapp.files.spool import Spool, read_spool
 from wa_app.gateways.whatsapp.launch import Settings
-from wa_app.gateways.whatsapp.line import Line, note
-from wa_app.gateways.whatsapp.outgoing import Outgoing
-from wa_app.gateways.whatsapp.spool import Spool, read_spool
 
 if TYPE_CHECKING:
-    from wa_app.gateways.whatsapp.session_process import Client
+    from wa_app.gateways.whatsapp.child.client import Client
 
 FIRST_QR_LIFE = timedelta(seconds=60)
 QR_LIFE = timedelta(seconds=20)
@@ -166,7 +167,7 @@ class Session:
             self._line.tell(Opened(*self._client.me()))
 
     def on_message(self, event: Any) -> None:
-        message = incoming.translate(event, self._client.phone_of, self._own_phone)
+        message = library_events.translate(event, self._client.phone_of, self._own_phone)
         if message is None:
             return
         try:

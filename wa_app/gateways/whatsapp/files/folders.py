@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from wa_app.gateways.whatsapp import sealed_file, session_file
-from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.files import sealed_file, session_file
+from wa_app.gateways.whatsapp.files.folder import Folder
 from wa_app.sealing import Sealer, Unreadable
 
 LOOKS = 100

@@ -10,12 +10,13 @@ from pathlib import Path
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Command, Dial, Incoming
 from wa_app.gateways.base import Reach, Sink
-from wa_app.gateways.whatsapp import library, route, session_file
-from wa_app.gateways.whatsapp.folders import Folders
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.files.folders import Folders
+from wa_app.gateways.whatsapp.files.spool import read_spool
 from wa_app.gateways.whatsapp.launch import Settings
-from wa_app.gateways.whatsapp.launcher import Launcher, environment_without
-from wa_app.gateways.whatsapp.spool import read_spool
-from wa_app.gateways.whatsapp.switchboard import KILL_PATIENCE, Socket, Switchboard
+from wa_app.gateways.whatsapp.worker import library_version, reachability
+from wa_app.gateways.whatsapp.worker.launcher import Launcher, environment_without
+from wa_app.gateways.whatsapp.worker.supervisor import KILL_PATIENCE, Socket, Switchboard
 from wa_app.sealing import Sealer, Unreadable, WrongKey
 
 log = logging.getLogger(__name__)
@@ -218,14 +219,17 @@ class WhatsAppGateway:
         self._folders.quarantine(connection_id)
 
     def reach(self, route_url: str | None) -> Reach:
-        return route.reach(route_url)
+        return reachability.reach(route_url)
 
     def components(self) -> Mapping[str, str | None]:
-        return {"neonize": library.version_installed(), "whatsmeow": library.whatsmeow_version()}
+        return {
+            "neonize": library_version.version_installed(),
+            "whatsmeow": library_version.whatsmeow_version(),
+        }
 
 
 def _library_version() -> str:
-    return f"neonize {library.version_installed() or '(not installed)'}"
+    return f"neonize {library_version.version_installed() or '(not installed)'}"
 
 
 def _cause_of_death(report: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wa_app.gateways.whatsapp.launch import IGNORED, MAX_REQUEST, Kill, Report, Request, Start
 
-PROJECT = Path(__file__).parents[3]
+PROJECT = Path(__file__).parents[4]
 
 LIBRARY_SETTINGS = {
     "NEONIZE_BOT_TAG": "off",  # else it marks every text, a person's too, as written by a bot

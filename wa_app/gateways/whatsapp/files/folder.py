@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from wa_app.gateways.whatsapp import session_file
-from wa_app.gateways.whatsapp.identity import Identity
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.process_id import Identity
 
 ROOM_TO_OPEN = 16_000_000
 ROOM_TO_STAY = 8_000_000

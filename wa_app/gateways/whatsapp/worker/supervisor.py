@@ -22,9 +22,9 @@ from multiprocessing.connection import Connection, Pipe
 from wa_app.domain.closes import Close, Reason
 from wa_app.domain.wire import Closed, Command, Dial, End, News
 from wa_app.gateways.base import Sink
-from wa_app.gateways.whatsapp.identity import Identity
 from wa_app.gateways.whatsapp.launch import Ended, FolderInUse, Settings, Start, Started
-from wa_app.gateways.whatsapp.launcher import Launcher
+from wa_app.gateways.whatsapp.process_id import Identity
+from wa_app.gateways.whatsapp.worker.launcher import Launcher
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from wa_app.domain.wire import Receipt, SendFailed, SendFailure, SendText, Sent, ShowTyping
-from wa_app.gateways.whatsapp.endings import LibraryError
-from wa_app.gateways.whatsapp.line import Line
+from wa_app.gateways.whatsapp.child.endings import LibraryError
+from wa_app.gateways.whatsapp.child.pipe import Line
 
 if TYPE_CHECKING:
-    from wa_app.gateways.whatsapp.session_process import Client
+    from wa_app.gateways.whatsapp.child.client import Client
 
 MEANINGS = (
     (re.compile(r"websocket not connected|client is nil"), SendFailure.NOT_SENT),

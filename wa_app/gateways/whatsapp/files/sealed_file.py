@@ -8,8 +8,8 @@ holder of the folder's lock.
 """
 
 from wa_app import sealing
-from wa_app.gateways.whatsapp import session_file
-from wa_app.gateways.whatsapp.folder import Folder
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.files.folder import Folder
 from wa_app.sealing import Sealer
 
 

@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from wa_app.domain.closes import Close, CloseClass, Reason, classify
-from wa_app.gateways.whatsapp import session_file
-from wa_app.gateways.whatsapp.endings import Ending, LibraryError, Says
-from wa_app.gateways.whatsapp.folder import Folder
-from wa_app.gateways.whatsapp.line import Line, die
-from wa_app.gateways.whatsapp.outgoing import Outgoing
+from wa_app.gateways.whatsapp.child.endings import Ending, LibraryError, Says
+from wa_app.gateways.whatsapp.child.outgoing import Outgoing
+from wa_app.gateways.whatsapp.child.pipe import Line, die
+from wa_app.gateways.whatsapp.files import session_file
+from wa_app.gateways.whatsapp.files.folder import Folder
 
 if TYPE_CHECKING:
-    from wa_app.gateways.whatsapp.session_process import Client
+    from wa_app.gateways.whatsapp.child.client import Client
 
 LISTEN_FOR_MORE = 0.5
 DISCONNECT_PATIENCE = 1.0
