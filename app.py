@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from wa_app import cli, config, logs, web
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import babel, bootstrap, csrf, db, limiter, login_manager, migrate
 from wa_app.gateways import mail
 from wa_app.gateways.base import Gateways

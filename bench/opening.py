@@ -16,7 +16,7 @@ from bench.raw import environment_for, raw
 from bench.stage import folder, moment, new_phone, product, wait_until_gone, whatsapp
 from tests.product.visitor import Number, Visitor
 from tests.whatsapp_server import WhatsAppServer
-from wa_app.domain.wire import Dial, SendFailed, SendText
+from wa_app.domain.sessions.socket_messages import Dial, SendFailed, SendText
 from wa_app.gateways.whatsapp.launch import Settings, Start
 from wa_app.gateways.whatsapp.worker.launcher import LIBRARY_SETTINGS, Launcher
 

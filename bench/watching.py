@@ -14,7 +14,7 @@ from app import create_app
 from bench.figures import Line, alone, alternating, compared
 from bench.stage import folder
 from wa_app import config
-from wa_app.domain.states import Channel, Status
+from wa_app.domain.sessions.states import Channel, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import overview as services

@@ -20,9 +20,9 @@ from dotenv import dotenv_values
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from wa_app.domain.accounts import MIN_PASSWORD, is_email
 from wa_app.domain.messages import MessagePolicy
-from wa_app.domain.policy import Policy, setting
+from wa_app.domain.sessions.policy import Policy, setting
+from wa_app.domain.users import MIN_PASSWORD, is_email
 
 ROOT = Path(__file__).resolve().parent.parent
 

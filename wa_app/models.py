@@ -25,10 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from wa_app.domain.alerts import AlertKind
-from wa_app.domain.closes import Reason
-from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.messages import Author, Bot, Direction, FailCause, MessageState
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import Base, db
 
 

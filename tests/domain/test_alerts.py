@@ -16,11 +16,11 @@ from wa_app.domain.alerts import (
     is_outage,
     trouble,
 )
-from wa_app.domain.closes import OUTAGE_REASONS, Reason
-from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.mails import RETRY_DELAYS, retry_delay
-from wa_app.domain.policy import Policy
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.closes import OUTAGE_REASONS, Reason
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.states import Hold, Status
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = Policy()

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wa_app.config import Settings
-from wa_app.domain.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.connection import Observed, Wanted, request, wipe_pending
-from wa_app.domain.monitor import lifted, may_lift, monitor_verdict
-from wa_app.domain.policy import Policy
-from wa_app.domain.session import (
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.connection import Observed, Wanted, request, wipe_pending
+from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
     Settle,
@@ -29,8 +29,8 @@ from wa_app.domain.session import (
     next_step,
     resume,
 )
-from wa_app.domain.states import Channel, Hold, Status
-from wa_app.domain.wire import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import babel
 from wa_app.services.connection_status import status_document
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.connection import Observed, Wanted, request
-from wa_app.domain.phone import same_number
-from wa_app.domain.policy import Policy
-from wa_app.domain.session import (
+from wa_app.domain.phone_numbers import same_number
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.connection import Observed, Wanted, request
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
     Step,
@@ -17,8 +17,8 @@ from wa_app.domain.session import (
     after_wipe,
     next_step,
 )
-from wa_app.domain.states import Hold, Status
-from wa_app.domain.wire import Closed, News, Opened, Paired
+from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired
+from wa_app.domain.sessions.states import Hold, Status
 
 OURS, THEIRS = "+34600111222", "+34600333444"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

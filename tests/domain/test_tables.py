@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wa_app.domain.closes import CLOSE_CODES, Close, CloseClass, Reason, classify
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
     Bot,
@@ -16,9 +15,10 @@ from wa_app.domain.messages import (
     after_send_failure,
     bot_verdict,
 )
-from wa_app.domain.phone import e164, jid_of, phone_of
-from wa_app.domain.policy import Policy
-from wa_app.domain.wire import SendFailure
+from wa_app.domain.phone_numbers import e164, jid_of, phone_of
+from wa_app.domain.sessions.closes import CLOSE_CODES, Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.socket_messages import SendFailure
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wa_app.domain.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.wire import SendFailure
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.socket_messages import SendFailure
 from wa_app.gateways.whatsapp.child import endings, outgoing
 
 DIAL = "failed to dial whatsapp web websocket: "

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from wa_app.domain.wire import Incoming
+from wa_app.domain.sessions.socket_messages import Incoming
 from wa_app.gateways.whatsapp.child.library_events import (
     KINDS,
     SILENT,

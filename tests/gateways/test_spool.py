@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wa_app.domain.wire import Incoming
+from wa_app.domain.sessions.socket_messages import Incoming
 from wa_app.gateways.whatsapp.files import spool as spool_module
 from wa_app.gateways.whatsapp.files.spool import Spool, read_spool
 

@@ -23,7 +23,7 @@ from wa_app.domain.errors import (
     WrongInput,
     WrongPassword,
 )
-from wa_app.domain.states import Channel, Hold
+from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, User, utc_now
 from wa_app.services import accounts, connection_registry, invitations, people

@@ -16,9 +16,9 @@ from tests.conftest import make_app
 from tests.services.test_monitor import counted
 from tests.services.world import World
 from wa_app.domain.alerts import AlertKind
-from wa_app.domain.closes import Reason
 from wa_app.domain.mails import Letter, MailError
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User
 from wa_app.services import alert_list, alerts, connections, mails

@@ -17,9 +17,9 @@ from tests.services.world import ANA, HandScheduler
 from wa_app.config import Settings
 from wa_app.domain import errors
 from wa_app.domain.alerts import AlertKind
-from wa_app.domain.connection import Observed
 from wa_app.domain.errors import BackupNotFound, Refused
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.connection import Observed
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway

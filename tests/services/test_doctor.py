@@ -24,7 +24,7 @@ from tests.doors import closed_door, door, http_proxy, whatsapp
 from tests.whatsapp_server.certificate import tls_context
 from wa_app.config import Settings
 from wa_app.domain import alerts as limits
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways import mail
 from wa_app.gateways.whatsapp.worker import reachability

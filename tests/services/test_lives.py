@@ -14,7 +14,7 @@ from tests.services.world import World
 from wa_app.domain.errors import NoQr, PairFirst
 from wa_app.domain.messages import Direction, MessageState
 from wa_app.domain.practice import EVENTS, SWITCHES
-from wa_app.domain.states import Status
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Message, User
 from wa_app.services import connections, outbox

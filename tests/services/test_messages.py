@@ -7,8 +7,8 @@ from sqlalchemy.exc import OperationalError
 
 from tests.services.world import World
 from wa_app.domain.messages import Author, FailCause, MessageState
-from wa_app.domain.states import Status
-from wa_app.domain.wire import Incoming, SendFailed, SendFailure
+from wa_app.domain.sessions.socket_messages import Incoming, SendFailed, SendFailure
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message, PracticeMessage
 from wa_app.services import bot_settings, connections, inbox, outbox

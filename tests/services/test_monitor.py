@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import event, insert
 
 from tests.services.world import World
-from wa_app.domain.closes import Reason
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection
 

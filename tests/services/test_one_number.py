@@ -6,7 +6,7 @@ import pytest
 from tests.services.world import World
 from wa_app.domain.errors import NoOtherNumber
 from wa_app.domain.messages import FailCause, MessageState
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Chat, Connection, Message
 from wa_app.services import connections, outbox

@@ -11,7 +11,7 @@ import pytest
 
 from wa_app.domain.errors import OperationNotFound
 from wa_app.domain.operations import KINDS
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Audit, Connection, Mail, Operation, OperationStep, User

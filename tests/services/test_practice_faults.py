@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.services.world import World
-from wa_app.domain.closes import Reason
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.services import connections
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.services.world import ANA, PASSWORD, World
 from wa_app.domain.errors import PairFirst, TooOften
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, ConnectionEvent, Operation, PracticeAccount, User
 from wa_app.services import accounts, connection_status, connections, waiting

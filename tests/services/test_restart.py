@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.services.world import World
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Operation
 from wa_app.services import connections

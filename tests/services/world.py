@@ -12,7 +12,7 @@ from flask import Flask
 
 from wa_app.config import Settings
 from wa_app.domain.errors import TooOften
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway

@@ -15,7 +15,7 @@ from jinja2 import FileSystemBytecodeCache
 from werkzeug.test import TestResponse
 
 from tests.conftest import empty_database, make_app
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db, limiter
 from wa_app.models import Connection, Owner, User, utc_now
 from wa_app.services import accounts, connection_registry

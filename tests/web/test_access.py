@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from tests.conftest import make_app
 from tests.web.conftest import PASSWORD, Person, delete
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import accounts, connection_registry

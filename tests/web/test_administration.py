@@ -17,7 +17,7 @@ import sqlalchemy
 from flask import Flask
 
 from tests.web.conftest import Person, heartbeat, observe
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import (
     Audit,

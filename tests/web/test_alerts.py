@@ -10,7 +10,7 @@ from flask import Flask
 from tests.conftest import make_app
 from tests.web.conftest import Person
 from wa_app.domain.alerts import AlertKind
-from wa_app.domain.closes import Reason
+from wa_app.domain.sessions.closes import Reason
 from wa_app.extensions import db
 from wa_app.models import Alert, Audit, Mail, utc_now
 

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from tests.web.conftest import Person, observe
-from wa_app.domain.states import Status
+from wa_app.domain.sessions.states import Status
 from wa_app.models import Connection, utc_now
 from wa_app.services import backups
 

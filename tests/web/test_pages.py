@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.web.conftest import Person, observe
 from wa_app.domain.messages import Direction
-from wa_app.domain.states import Status
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, PracticeMessage, User
 

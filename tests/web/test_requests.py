@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.web.conftest import Person, observe, row_of
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import (
     Audit,

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.web.conftest import Person, heartbeat, observe, row_of
-from wa_app.domain.closes import Reason
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Owner, PracticeAccount, User, utc_now
 

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 from tests.web.conftest import PASSWORD, Person, delete
 from tests.web.test_access import ROUTES, with_ones
-from wa_app.domain.accounts import MAX_TOKENS, SCOPES
 from wa_app.domain.errors import TokenLimit, WrongInput
+from wa_app.domain.users import MAX_TOKENS, SCOPES
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, Token, User, utc_now
 from wa_app.services import accounts, connection_registry, tokens

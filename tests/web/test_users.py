@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.web.conftest import PASSWORD, Person, observe
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Audit, Mail, Token, User, utc_now
 from wa_app.services import accounts, connection_registry, people, tokens

@@ -9,11 +9,11 @@ from flask import Flask
 
 from tests.web.conftest import Person, heartbeat, observe
 from wa_app.domain import errors as domain_errors
-from wa_app.domain.closes import CLOSE_CODES, CloseClass, Reason
 from wa_app.domain.errors import Refused, WrongInput
 from wa_app.domain.messages import FailCause, MessageState
 from wa_app.domain.practice import FAULTS
-from wa_app.domain.states import Action, Channel, Hold, Status
+from wa_app.domain.sessions.closes import CLOSE_CODES, CloseClass, Reason
+from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Owner, utc_now
 from wa_app.web import cards

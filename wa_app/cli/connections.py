@@ -8,7 +8,7 @@ import click
 
 from wa_app.cli.shared import CARRIED_OUT, refusals_in_words, runtime, server_is_running, wa
 from wa_app.domain.errors import ConnectionNotFound
-from wa_app.domain.states import Channel, Hold, Status
+from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
 from wa_app.services import (

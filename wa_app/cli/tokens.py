@@ -4,7 +4,7 @@ import click
 from flask.cli import AppGroup
 
 from wa_app.cli.shared import refusals_in_words, wa
-from wa_app.domain.accounts import SCOPES
+from wa_app.domain.users import SCOPES
 from wa_app.models import Token, utc_now
 from wa_app.services import accounts, tokens
 from wa_app.services.audit import COMMAND_LINE

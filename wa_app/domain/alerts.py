@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
-from wa_app.domain.closes import OUTAGE_REASONS, Reason
-from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.policy import Policy
-from wa_app.domain.session import is_stable
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.closes import OUTAGE_REASONS, Reason
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.reconcile import is_stable
+from wa_app.domain.sessions.states import Hold, Status
 
 
 class AlertKind(StrEnum):

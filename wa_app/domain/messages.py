@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from wa_app.domain.policy import seconds, setting
-from wa_app.domain.wire import SendFailure
+from wa_app.domain.sessions.policy import seconds, setting
+from wa_app.domain.sessions.socket_messages import SendFailure
 
 
 @dataclass(frozen=True)

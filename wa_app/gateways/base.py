@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Protocol
 
-from wa_app.domain.states import Channel
-from wa_app.domain.wire import Command, Dial, Incoming, News
+from wa_app.domain.sessions.socket_messages import Command, Dial, Incoming, News
+from wa_app.domain.sessions.states import Channel
 
 Sink = Callable[[str, int, News], None]
 """Takes (connection id, socket id, news). Must return at once: it queues, it never works."""

@@ -14,9 +14,9 @@ from typing import Protocol
 
 import structlog
 
-from wa_app.domain.closes import Close, Reason
 from wa_app.domain.practice import PracticeState, PracticeText, customer_jid
-from wa_app.domain.wire import (
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import (
     Alive,
     Closed,
     Command,

@@ -12,7 +12,6 @@ from limits import RateLimitItemPerMinute
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from wa_app.domain.accounts import MAX_CONNECTIONS, MAX_PASSWORD, MIN_PASSWORD, as_name, is_email
 from wa_app.domain.errors import (
     EmailTaken,
     LastAdmin,
@@ -21,6 +20,7 @@ from wa_app.domain.errors import (
     WrongInput,
     WrongPassword,
 )
+from wa_app.domain.users import MAX_CONNECTIONS, MAX_PASSWORD, MIN_PASSWORD, as_name, is_email
 from wa_app.extensions import db, limiter
 from wa_app.models import Connection, Token, User
 from wa_app.services import audit, connection_registry, connections

@@ -28,7 +28,7 @@ from wa_app.domain.alerts import (
     is_outage,
     trouble,
 )
-from wa_app.domain.states import Channel, Hold
+from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.models import OPEN_OF_SERVER, Alert, Connection, User
 from wa_app.services import mails

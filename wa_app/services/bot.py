@@ -18,7 +18,7 @@ from wa_app.domain.messages import (
     Verdict,
     bot_verdict,
 )
-from wa_app.domain.wire import Command, ShowTyping
+from wa_app.domain.sessions.socket_messages import Command, ShowTyping
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message
 

@@ -14,10 +14,10 @@ from sqlalchemy import (
     update,
 )
 
-from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.operations import DONE, FAILED
-from wa_app.domain.session import is_stale, put_down
-from wa_app.domain.states import Status
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.reconcile import is_stale, put_down
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import Base, db
 from wa_app.models import Connection, Operation, OperationStep, User
 from wa_app.services import backups, connection_registry, connections

@@ -4,7 +4,7 @@ from flask import current_app
 from sqlalchemy import func, select, update
 
 from wa_app.domain.errors import ConnectionLimit, UserNotFound
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import audit

@@ -9,9 +9,9 @@ from flask import current_app
 from sqlalchemy import select
 
 from wa_app.config import Settings
-from wa_app.domain.connection import is_under_way, shown_status
 from wa_app.domain.errors import ConnectionNotFound
-from wa_app.domain.states import Status
+from wa_app.domain.sessions.connection import is_under_way, shown_status
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Operation, Owner, User, utc_now
 from wa_app.services import ownership

@@ -11,9 +11,9 @@ from flask import current_app
 from limits import RateLimitItemPerMinute
 from sqlalchemy import select, update
 
-from wa_app.domain.connection import REQUESTS
 from wa_app.domain.errors import NoOtherNumber, PairFirst, TooOften
-from wa_app.domain.states import Hold
+from wa_app.domain.sessions.connection import REQUESTS
+from wa_app.domain.sessions.states import Hold
 from wa_app.extensions import db, limiter
 from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services import audit, connection_registry

@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.wire import News
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.socket_messages import News
 from wa_app.gateways.base import Sockets
 
 Change = Callable[[Wanted, Observed], Observed | None]

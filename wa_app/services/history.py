@@ -4,10 +4,10 @@ from datetime import datetime
 
 import structlog
 
-from wa_app.domain.closes import Reason
-from wa_app.domain.connection import Observed
-from wa_app.domain.policy import Policy
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.connection import Observed
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent
 from wa_app.services import inbox, outbox

@@ -6,8 +6,8 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import aliased
 
 from wa_app.domain.messages import Author, Direction, MessageState
-from wa_app.domain.phone import same_number
-from wa_app.domain.wire import Incoming
+from wa_app.domain.phone_numbers import same_number
+from wa_app.domain.sessions.socket_messages import Incoming
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message
 

@@ -12,8 +12,8 @@ from flask import current_app
 from sqlalchemy import ColumnElement, and_, select, update
 
 from wa_app.config import Settings
-from wa_app.domain.accounts import INVITATION_LASTS, hash_of
 from wa_app.domain.errors import InvitationNotFound, UserInactive
+from wa_app.domain.users import INVITATION_LASTS, hash_of
 from wa_app.extensions import db
 from wa_app.models import User
 from wa_app.services import accounts, audit, mails

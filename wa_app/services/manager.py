@@ -1,7 +1,7 @@
 """The manager owns the sockets: it brings what is observed to what is wanted, step by step.
 
 Each connection has one entry, and its turns come one after the other (`turns.py`). What the steps
-are is decided in `domain/session.py`; here they are only taken.
+are is decided in `domain/sessions/reconcile.py`; here they are only taken.
 """
 
 import itertools
@@ -17,9 +17,9 @@ from sqlalchemy import Select, and_, delete, exists, or_, select
 from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
-from wa_app.domain.connection import Observed, wipe_pending
 from wa_app.domain.errors import Refused
-from wa_app.domain.session import (
+from wa_app.domain.sessions.connection import Observed, wipe_pending
+from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
     Settle,
@@ -29,8 +29,16 @@ from wa_app.domain.session import (
     due_at,
     next_step,
 )
-from wa_app.domain.states import Status
-from wa_app.domain.wire import Alive, Closed, Command, Dial, Incoming, News, Stored
+from wa_app.domain.sessions.socket_messages import (
+    Alive,
+    Closed,
+    Command,
+    Dial,
+    Incoming,
+    News,
+    Stored,
+)
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, Sockets
 from wa_app.models import Connection, User

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from wa_app.domain.wire import Incoming, Receipt, SendFailed, Sent
+from wa_app.domain.sessions.socket_messages import Incoming, Receipt, SendFailed, Sent
 from wa_app.gateways.base import SessionStore
 from wa_app.services import inbox, outbox
 

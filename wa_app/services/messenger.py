@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from wa_app.domain.messages import MessagePolicy
-from wa_app.domain.wire import Command
+from wa_app.domain.sessions.socket_messages import Command
 from wa_app.services import outbox
 
 

@@ -14,10 +14,10 @@ import structlog
 from sqlalchemy import Row, Select, select
 
 from wa_app.config import Settings
-from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.monitor import lifted, may_lift, monitor_verdict
-from wa_app.domain.session import due_at
-from wa_app.domain.states import Channel, Hold
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
+from wa_app.domain.sessions.reconcile import due_at
+from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.models import Connection, User

@@ -8,7 +8,7 @@ from functools import cached_property
 from sqlalchemy import select
 
 from wa_app.domain.alerts import AlertKind, Note, is_cut_off, is_of_outage
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User
 from wa_app.services import mails

@@ -19,9 +19,16 @@ from wa_app.domain.messages import (
     MessageState,
     after_send_failure,
 )
-from wa_app.domain.phone import jid_of
-from wa_app.domain.states import Status
-from wa_app.domain.wire import Receipt, ReceiptKind, SendFailed, SendFailure, SendText, Sent
+from wa_app.domain.phone_numbers import jid_of
+from wa_app.domain.sessions.socket_messages import (
+    Receipt,
+    ReceiptKind,
+    SendFailed,
+    SendFailure,
+    SendText,
+    Sent,
+)
+from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message, utc_now
 from wa_app.services import inbox

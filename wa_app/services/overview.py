@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from wa_app.domain.errors import Refused, UserInactive
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import connections

@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
-from wa_app.domain.session import resume
+from wa_app.domain.sessions.reconcile import resume
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, SessionStore
 from wa_app.models import Connection, Owner

@@ -8,10 +8,10 @@ from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
-from wa_app.domain.connection import Observed, Wanted
 from wa_app.domain.errors import BackupHoldsNoSession, ConnectionNotFound, DisconnectFirst, Refused
 from wa_app.domain.operations import FAILED
-from wa_app.domain.session import after_restore, may_be_restored
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.reconcile import after_restore, may_be_restored
 from wa_app.extensions import db
 from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services import alerts, audit, backups, connection_registry

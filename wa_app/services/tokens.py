@@ -9,8 +9,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import contains_eager
 
-from wa_app.domain.accounts import MAX_DAYS, MAX_TOKENS, as_name, as_scopes, hash_of
 from wa_app.domain.errors import TokenLimit, TokenNotFound, WrongInput
+from wa_app.domain.users import MAX_DAYS, MAX_TOKENS, as_name, as_scopes, hash_of
 from wa_app.extensions import db
 from wa_app.models import Token, User
 from wa_app.services import audit

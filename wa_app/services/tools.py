@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wa_app.config import Settings
-from wa_app.domain.connection import Observed, Wanted
+from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.models import Operation

@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from wa_app.config import Settings
 from wa_app.domain.operations import DONE, FAILED, NOTHING
-from wa_app.domain.policy import Policy
-from wa_app.domain.session import after_wipe
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.reconcile import after_wipe
 from wa_app.extensions import db
 from wa_app.gateways.base import SessionStore, Sockets
 from wa_app.models import Connection, Operation

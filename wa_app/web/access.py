@@ -21,7 +21,7 @@ from wa_app.domain.errors import (
     UserNotFound,
     WrongInput,
 )
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import csrf, db, login_manager
 from wa_app.models import Connection, Token, User
 from wa_app.services import connection_access, connection_registry, tokens

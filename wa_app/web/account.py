@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.domain.accounts import SCOPES
 from wa_app.domain.errors import Refused
+from wa_app.domain.users import SCOPES
 from wa_app.services import accounts, tokens
 from wa_app.web import errors, inputs
 from wa_app.web.access import actor, me

@@ -9,9 +9,9 @@ from flask import current_app
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from wa_app.domain.connection import is_under_way, shown_status
-from wa_app.domain.policy import QR_TOTAL
-from wa_app.domain.states import Action, Channel, Hold, Status
+from wa_app.domain.sessions.connection import is_under_way, shown_status
+from wa_app.domain.sessions.policy import QR_TOTAL
+from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent, User
 from wa_app.services import connection_registry, connection_status, ownership
 from wa_app.services.ownership import owner_is_alive

@@ -4,7 +4,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
-from wa_app.domain.closes import CLOSE_CODES, CloseClass
+from wa_app.domain.sessions.closes import CLOSE_CODES, CloseClass
 from wa_app.wording.closes import CLOSE_CLASSES
 
 bp = Blueprint("codes", __name__)

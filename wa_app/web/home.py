@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import Refused, WrongInput
-from wa_app.domain.phone import e164
-from wa_app.domain.states import Channel, Status
+from wa_app.domain.phone_numbers import e164
+from wa_app.domain.sessions.states import Channel, Status
 from wa_app.models import Connection
 from wa_app.services import bot_settings, connection_registry, connection_status, connections
 from wa_app.services.connection_status import settled

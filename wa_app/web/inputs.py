@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 
 from wa_app.domain.errors import WrongInput
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 
 MAX_NAME = 100
 

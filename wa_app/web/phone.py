@@ -7,7 +7,7 @@ from flask import request
 
 from wa_app.domain.messages import Direction
 from wa_app.domain.practice import EVENTS, SWITCHES
-from wa_app.domain.states import Status
+from wa_app.domain.sessions.states import Status
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services import practice
 from wa_app.web import times

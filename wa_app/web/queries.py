@@ -6,7 +6,7 @@ from typing import TypeVar
 from flask import request
 
 from wa_app.domain.errors import WrongInput
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.services.overview import SORTS, Query
 from wa_app.web import inputs
 

@@ -6,8 +6,8 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.alerts import HOLD_KINDS, AlertKind
-from wa_app.domain.closes import Reason
-from wa_app.domain.states import Action, Hold
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Action, Hold
 from wa_app.models import Mail
 from wa_app.wording.connections import HOLD_CAUSES, HOLDS, Explanation
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _
 
-from wa_app.domain.closes import CloseClass, Reason
+from wa_app.domain.sessions.closes import CloseClass, Reason
 
 REASONS: Mapping[Reason, str] = {
     Reason.STREAM_REPLACED: _("Another device took over this number"),

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from flask_babel import lazy_gettext as _
 
-from wa_app.domain.closes import Reason
-from wa_app.domain.connection import is_under_way, shown_status
-from wa_app.domain.states import Action, Channel, Hold, Status
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.connection import is_under_way, shown_status
+from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer, environment
-from wa_app.domain.wire import Closed, Opened, Qr
+from wa_app.domain.sessions.socket_messages import Closed, Opened, Qr
 
 from .desk import Desk, Socket, session_processes
 

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import psutil
 
-from wa_app.domain.closes import Close
-from wa_app.domain.wire import Closed, Dial, News
+from wa_app.domain.sessions.closes import Close
+from wa_app.domain.sessions.socket_messages import Closed, Dial, News
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.sealing import Sealer
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.doors import closed_door, door
 from tests.whatsapp_server import WhatsAppServer
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Alive, Qr
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import Alive, Qr
 
 from .desk import GRACE, Desk, Socket, session_processes
 

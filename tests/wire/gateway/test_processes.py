@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from tests.whatsapp_server import WhatsAppServer, environment
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Closed, Opened, Qr, SendText
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import Closed, Opened, Qr, SendText
 
 from .desk import GRACE, Desk, Socket, our_processes, session_processes
 
@@ -29,7 +29,7 @@ from pathlib import Path
 with open(sys.argv[2], "a") as file:
     file.write(f"{os.getpid()}\\n")  # who imports the main script
 if __name__ == "__main__":
-    from wa_app.domain.wire import Dial
+    from wa_app.domain.sessions.socket_messages import Dial
     from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
     from wa_app.sealing import Sealer
     folder, sealer = Path(sys.argv[1]), Sealer("a key of the tests")

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Closed, Incoming, Opened, Qr
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import Closed, Incoming, Opened, Qr
 from wa_app.gateways.whatsapp.files.folder import Folder
 from wa_app.gateways.whatsapp.worker import supervisor
 

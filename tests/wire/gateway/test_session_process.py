@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import (
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import (
     Alive,
     Closed,
     Incoming,

@@ -11,7 +11,7 @@ import pytest
 
 from tests.product.visitor import Document
 from tests.whatsapp_server import Contact
-from wa_app.domain.policy import Policy
+from wa_app.domain.sessions.policy import Policy
 
 from .link import Link, NewLink
 

@@ -7,7 +7,7 @@ reports come back. Pickled, over a socket that only these two have.
 import signal
 from dataclasses import dataclass
 
-from wa_app.domain.wire import Dial
+from wa_app.domain.sessions.socket_messages import Dial
 from wa_app.gateways.whatsapp.process_id import Identity
 
 MAX_REQUEST = 1 << 16

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.config import ROOT
-from wa_app.domain.states import Channel, Hold
+from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.gateways.base import Reach
 from wa_app.models import Connection

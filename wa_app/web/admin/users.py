@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required, logout_user
 
-from wa_app.domain.accounts import MAX_CONNECTIONS
 from wa_app.domain.errors import Refused
+from wa_app.domain.users import MAX_CONNECTIONS
 from wa_app.models import User
 from wa_app.services import accounts, backups, connection_registry, invitations, people
 from wa_app.web import errors, inputs, links

@@ -5,7 +5,7 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import ConnectionNotFound, WrongInput
-from wa_app.domain.states import Channel
+from wa_app.domain.sessions.states import Channel
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services import connections, practice
 from wa_app.services.connection_status import settled

@@ -5,8 +5,8 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import NoOtherNumber, NotFound, OperationNotFound, PairFirst, WrongInput
-from wa_app.domain.phone import e164
-from wa_app.domain.states import Channel, Status
+from wa_app.domain.phone_numbers import e164
+from wa_app.domain.sessions.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
 from wa_app.services import (
     connection_registry,

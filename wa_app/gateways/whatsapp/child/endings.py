@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from wa_app.domain.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 
 
 class LibraryError(Exception):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from wa_app.domain.wire import Incoming
+from wa_app.domain.sessions.socket_messages import Incoming
 
 TEXTS = {
     "conversation": "",

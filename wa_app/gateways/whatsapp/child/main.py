@@ -8,8 +8,15 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Command, Dial, End, SendFailed, SendFailure, SendText
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import (
+    Command,
+    Dial,
+    End,
+    SendFailed,
+    SendFailure,
+    SendText,
+)
 from wa_app.gateways.whatsapp.child.pipe import Line
 from wa_app.gateways.whatsapp.child.session import Session
 from wa_app.gateways.whatsapp.files import session_file

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from wa_app.domain.wire import Receipt, SendFailed, SendFailure, SendText, Sent, ShowTyping
+from wa_app.domain.sessions.socket_messages import (
+    Receipt,
+    SendFailed,
+    SendFailure,
+    SendText,
+    Sent,
+    ShowTyping,
+)
 from wa_app.gateways.whatsapp.child.endings import LibraryError
 from wa_app.gateways.whatsapp.child.pipe import Line
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
-from wa_app.domain.closes import Close
-from wa_app.domain.wire import Closed, Command, End, News
+from wa_app.domain.sessions.closes import Close
+from wa_app.domain.sessions.socket_messages import Closed, Command, End, News
 from wa_app.gateways.whatsapp.launch import WITHOUT_WORKER, FolderInUse
 
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from wa_app.domain.policy import QR_TOTAL
-from wa_app.domain.wire import (
+from wa_app.domain.sessions.policy import QR_TOTAL
+from wa_app.domain.sessions.socket_messages import (
     Alive,
     Command,
     Dial,

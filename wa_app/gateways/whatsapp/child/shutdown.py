@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from wa_app.domain.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.gateways.whatsapp.child.endings import Ending, LibraryError, Says
 from wa_app.gateways.whatsapp.child.outgoing import Outgoing
 from wa_app.gateways.whatsapp.child.pipe import Line, die

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from wa_app.domain.wire import Incoming
+from wa_app.domain.sessions.socket_messages import Incoming
 
 
 class Spool:

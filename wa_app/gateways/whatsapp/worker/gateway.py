@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Command, Dial, Incoming
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import Command, Dial, Incoming
 from wa_app.gateways.base import Reach, Sink
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folders import Folders

@@ -19,8 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.wire import Closed, Command, Dial, End, News
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.socket_messages import Closed, Command, Dial, End, News
 from wa_app.gateways.base import Sink
 from wa_app.gateways.whatsapp.launch import Ended, FolderInUse, Settings, Start, Started
 from wa_app.gateways.whatsapp.process_id import Identity

@@ -7,7 +7,7 @@ a step to take. The manager takes the steps; nothing here knows how.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from wa_app.domain.changes import (
+from wa_app.domain.sessions.changes import (
     forget_trouble,
     give_up,
     go_down,
@@ -19,11 +19,11 @@ from wa_app.domain.changes import (
     without_hold,
     without_pairing,
 )
-from wa_app.domain.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.connection import Observed, Wanted, is_other_number, wipe_pending
-from wa_app.domain.policy import Policy
-from wa_app.domain.states import Hold, Status
-from wa_app.domain.wire import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.connection import Observed, Wanted, is_other_number, wipe_pending
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.domain.sessions.states import Hold, Status
 
 # ---- steps: what the manager is told to do
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from wa_app.domain.closes import Close
+from wa_app.domain.sessions.closes import Close
 
 # ---- commands: worker → session process
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import datetime
 
-from wa_app.domain.closes import Close, Reason
-from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.policy import Policy
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.states import Hold, Status
 
 
 def in_status(observed: Observed, status: Status, now: datetime) -> Observed:

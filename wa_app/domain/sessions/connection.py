@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from wa_app.domain.closes import Reason
-from wa_app.domain.phone import same_number
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.phone_numbers import same_number
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Hold, Status
 
 
 @dataclass(frozen=True)

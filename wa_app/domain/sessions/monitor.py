@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from wa_app.domain.changes import give_up, in_status, without_hold
-from wa_app.domain.closes import OUTAGE_REASONS, Close, Reason
-from wa_app.domain.connection import Observed, Wanted
-from wa_app.domain.policy import Policy
-from wa_app.domain.session import after_close
-from wa_app.domain.states import Hold, Status
+from wa_app.domain.sessions.changes import give_up, in_status, without_hold
+from wa_app.domain.sessions.closes import OUTAGE_REASONS, Close, Reason
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.reconcile import after_close
+from wa_app.domain.sessions.states import Hold, Status
 
 
 def monitor_verdict(
