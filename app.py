@@ -16,11 +16,11 @@ from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import utc_now
-from wa_app.services.alerts import Alerts
-from wa_app.services.backups import sealer_of
-from wa_app.services.mails import Mailer
-from wa_app.services.practice import PracticeRows
-from wa_app.services.runtime import Runtime
+from wa_app.services.connections.practice import PracticeRows
+from wa_app.services.notifications.alerts import Alerts
+from wa_app.services.notifications.mails import Mailer
+from wa_app.services.runtime.lifecycle import Runtime
+from wa_app.services.sessions.backup_files import sealer_of
 from wa_app.web import access
 from wa_app.wording import mails
 

@@ -17,8 +17,8 @@ from wa_app import config
 from wa_app.domain.sessions.states import Channel, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import overview as services
-from wa_app.services.monitor import Monitor
+from wa_app.services.connections import overview as services
+from wa_app.services.sessions.monitor import Monitor
 
 CONNECTIONS = 10_000
 SILENT = 100

@@ -14,7 +14,7 @@ from app import create_app
 from tests.whatsapp_server.certificate import tls_context
 from wa_app import config
 from wa_app.extensions import db
-from wa_app.services import accounts
+from wa_app.services.users import accounts
 
 SLOW = (
     "tests/wire/",

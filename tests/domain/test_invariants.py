@@ -32,7 +32,7 @@ from wa_app.domain.sessions.reconcile import (
 from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired, PairingCode, Qr
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import babel
-from wa_app.services.connection_status import status_document
+from wa_app.services.connections.status import status_document
 
 POLICY = Policy()
 APP = Flask(__name__)  # the status document reads the settings from the application

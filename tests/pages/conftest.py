@@ -18,8 +18,8 @@ from tests.product.server import Server, copy_of, serving
 from tests.product.visitor import PASSWORD
 from wa_app import config
 from wa_app.extensions import db
-from wa_app.services import accounts
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.users import accounts
 
 PICTURES = config.ROOT / "tests" / "artefacts"
 HANG = 60_000  # milliseconds; protection only

@@ -19,8 +19,8 @@ from tests.whatsapp_server import Contact, Phone, WhatsAppServer, environment
 from wa_app import config
 from wa_app.extensions import db
 from wa_app.models import JobRun, utc_now
-from wa_app.services import accounts
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.users import accounts
 
 from .server import GUNICORN, Server, copy_of, serving
 from .visitor import PASSWORD, Number, Visitor

@@ -9,8 +9,8 @@ start_runtime = post_worker_init  # noqa: F821  from the settings above
 
 
 def post_worker_init(worker):
-    from wa_app.services import watchdog
-    from wa_app.services.monitor import Monitor
+    from wa_app.services.runtime import watchdog
+    from wa_app.services.sessions.monitor import Monitor
 
     watchdog.LEAST_PATIENCE = timedelta(seconds=2)
     watchdog.LAST_WORDS = 2.0

@@ -26,8 +26,9 @@ from wa_app.domain.errors import (
 from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, User, utc_now
-from wa_app.services import accounts, connection_registry, invitations, people
 from wa_app.services.audit import COMMAND_LINE, Actor
+from wa_app.services.connections import registry
+from wa_app.services.users import accounts, invitations, user_list
 
 PASSWORD = "correct horse battery"
 CARLA = Actor("carla@example.com", "10.0.0.3")
@@ -115,7 +116,7 @@ def test_a_name_is_one_line_of_what_can_be_shown() -> None:
 
 def test_an_invited_user_chooses_a_password_once() -> None:
     dora, secret = invite("dora")
-    assert people.state_of(dora) == "invited"
+    assert user_list.state_of(dora) == "invited"
     assert secret not in str(db.session.execute(User.__table__.select()).all())
     assert dora.invite_hash == hashlib.sha256(secret.encode()).hexdigest()
     assert invitations.accept(secret, PASSWORD, utc_now(), "10.0.0.4").id == dora.id
@@ -197,7 +198,7 @@ def test_the_link_of_a_deactivated_or_deleted_user_opens_nothing() -> None:
     dora, doras = invite("dora")
     emil, emils = invite("emil")
     accounts.deactivate(CARLA, dora)
-    connection_registry.create(COMMAND_LINE, emil, Channel.PRACTICE)
+    registry.create(COMMAND_LINE, emil, Channel.PRACTICE)
     accounts.remove(CARLA, emil)
     for secret in (doras, emils):
         with pytest.raises(InvitationNotFound):
@@ -325,11 +326,11 @@ def test_a_user_links_as_many_numbers_as_they_are_allowed(limit: int | None, mos
     ana = new("ana")
     accounts.change(CARLA, ana, max_connections=limit)
     for _ in range(most):
-        connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
+        registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
     with pytest.raises(ConnectionLimit):
-        connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
-    connection_registry.create(COMMAND_LINE, ana, Channel.PRACTICE)
-    assert people.linked(ana) == most
+        registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
+    registry.create(COMMAND_LINE, ana, Channel.PRACTICE)
+    assert user_list.linked(ana) == most
 
 
 GONE: dict[str, Callable[[], Any]] = {
@@ -346,7 +347,7 @@ def test_who_is_gone_since_the_request_began_gets_no_connection(gone: Callable[[
     with db.engine.begin() as somebody_else:
         somebody_else.execute(gone())
     with pytest.raises(UserNotFound):
-        connection_registry.create(COMMAND_LINE, ana, Channel.PRACTICE)
+        registry.create(COMMAND_LINE, ana, Channel.PRACTICE)
     with db.engine.begin() as somebody_else:  # nobody holds the write lock
         assert somebody_else.execute(delete(Connection)).rowcount == 0
 
@@ -360,7 +361,7 @@ def test_who_is_active_again_is_connected_again_but_not_out_of_a_hold() -> None:
         {"has_credentials": False},
         {"has_credentials": True},
     ]
-    theirs = [connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP) for _ in seen]
+    theirs = [registry.create(COMMAND_LINE, ana, Channel.WHATSAPP) for _ in seen]
     for number, (connection, observed) in enumerate(zip(theirs, seen, strict=True)):
         connection.enabled = number < 3
         connection.observed = replace(connection.observed, **observed)
@@ -377,15 +378,15 @@ def test_who_is_active_again_is_connected_again_but_not_out_of_a_hold() -> None:
 def test_a_deleted_user_s_email_is_free_at_once() -> None:
     """While the owner still has to wipe what they left behind."""
     ana = new("ana")
-    connection_registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
+    registry.create(COMMAND_LINE, ana, Channel.WHATSAPP)
     gone = ana.id
-    assert people.belongings(ana) == people.Belongings(1, 0, 0, 0)
+    assert user_list.belongings(ana) == user_list.Belongings(1, 0, 0, 0)
     accounts.remove(CARLA, ana)
     assert accounts.find("ana@example.com") is None
     assert accounts.sign_in("ana@example.com", PASSWORD) is None
     again = new("ana")
     assert again.id != gone
-    assert connection_registry.of_user(again) == []
+    assert registry.of_user(again) == []
     assert [row.target for row in db.session.query(Audit) if row.action == "user.delete"] == [
         "ana@example.com"
     ]
@@ -398,7 +399,7 @@ def test_people_are_found_by_their_words_role_and_state() -> None:
     accounts.deactivate(CARLA, new("bruno"))
 
     def found(words: str = "", **filters: str) -> list[str]:
-        listed, total = people.search(words, size=50, **filters)
+        listed, total = user_list.search(words, size=50, **filters)
         assert total == len(listed)
         return [row.user.email.partition("@")[0] for row in listed]
 
@@ -409,5 +410,5 @@ def test_people_are_found_by_their_words_role_and_state() -> None:
     assert found(role="admin") == ["carla"]
     assert found(state="invited") == ["dora"]
     assert found(state="deactivated") == ["bruno"]
-    listed, total = people.search(size=2, page=2)
+    listed, total = user_list.search(size=2, page=2)
     assert (len(listed), total) == (2, 4)

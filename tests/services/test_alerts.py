@@ -21,8 +21,9 @@ from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User
-from wa_app.services import alert_list, alerts, connections, mails
-from wa_app.services.alerts import Alerts
+from wa_app.services.connections import requests
+from wa_app.services.notifications import alert_list, alerts, mails
+from wa_app.services.notifications.alerts import Alerts
 from wa_app.wording.mails import alert as compose
 
 ANA, BRUNO, CARLA, DIEGO = (f"{name}@example.org" for name in ("ana", "bruno", "carla", "diego"))
@@ -311,7 +312,7 @@ def test_a_conflict_a_reconnect_and_a_stable_line_from_end_to_end(watch: Watch) 
     world.link()
     world.fault("conflict")
     watch.look()
-    world.ask(connections.reconnect)
+    world.ask(requests.reconnect)
     world.advance(1)
     watch.look()
     assert world.connection.status is Status.CONNECTED

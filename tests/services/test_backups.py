@@ -24,9 +24,12 @@ from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
-from wa_app.services import backups, connection_registry, operation_requests, operations, restoring
-from wa_app.services.manager import Manager
-from wa_app.services.tools import Tools
+from wa_app.services.connections import registry
+from wa_app.services.operations import backups as restoring
+from wa_app.services.operations import engine, requests
+from wa_app.services.operations.context import Tools
+from wa_app.services.sessions import backup_files
+from wa_app.services.sessions.manager import Manager
 
 KEY = "the key of these tests"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,25 +53,25 @@ def settings(tmp_path: Path) -> Settings:
 
 def save(settings: Settings, content: bytes, at: datetime = NOON) -> str:
     """The id of a new backup of Ana's."""
-    path = backups.save(settings.data_dir, settings.backup_key, "ana", content, at)
+    path = backup_files.save(settings.data_dir, settings.backup_key, "ana", content, at)
     return f"ana.{path.stem}"
 
 
 def test_a_backup_is_found_by_its_id_and_reads_as_it_was(settings: Settings) -> None:
     [id] = {save(settings, b"the session")}
-    [backup] = backups.list_all(settings)
+    [backup] = backup_files.list_all(settings)
     assert (backup.id, backup.at, backup.connection_id) == (id, NOON, "ana")
-    assert backups.find(settings, id) == backup
-    assert backups.read(settings, backup) == b"the session"
+    assert backup_files.find(settings, id) == backup
+    assert backup_files.read(settings, backup) == b"the session"
     assert b"the session" not in backup.path.read_bytes()
 
 
 def test_the_last_five_are_kept_newest_first_and_the_one_to_spare(settings: Settings) -> None:
     times = [NOON + timedelta(hours=hour) for hour in range(7)]
-    oldest = backups.find(settings, save(settings, b"x", times[0]))
+    oldest = backup_files.find(settings, save(settings, b"x", times[0]))
     for at in times[1:]:
-        backups.save(settings.data_dir, KEY, "ana", b"x", at, spare=oldest)
-    found = [backup.at for backup in backups.list_all(settings)]
+        backup_files.save(settings.data_dir, KEY, "ana", b"x", at, spare=oldest)
+    found = [backup.at for backup in backup_files.list_all(settings)]
     assert found == [*reversed(times[2:]), times[0]]
 
 
@@ -84,18 +87,18 @@ def test_the_last_five_are_kept_newest_first_and_the_one_to_spare(settings: Sett
 def test_whatever_is_no_backups_id_finds_nothing(settings: Settings, id: str) -> None:
     save(settings, b"x")
     with pytest.raises(BackupNotFound):
-        backups.find(settings, id)
+        backup_files.find(settings, id)
 
 
 def test_strange_files_are_not_listed(settings: Settings) -> None:
     save(settings, b"x")
     (settings.data_dir / "backups" / "ana" / "notes.session").touch()
-    assert len(backups.list_all(settings)) == 1
+    assert len(backup_files.list_all(settings)) == 1
 
 
 def test_where_the_key_lies(settings: Settings) -> None:
-    assert not backups.key_lies_beside(settings)
-    assert backups.key_lies_beside(replace(settings, backup_key=""))
+    assert not backup_files.key_lies_beside(settings)
+    assert backup_files.key_lies_beside(replace(settings, backup_key=""))
 
 
 def cut(path: Path, _: Settings) -> None:
@@ -107,16 +110,16 @@ def foreign(path: Path, _: Settings) -> None:
 
 
 def other_key(path: Path, settings: Settings) -> None:
-    sealer = backups.sealer_of(replace(settings, backup_key="the key of another machine"))
+    sealer = backup_files.sealer_of(replace(settings, backup_key="the key of another machine"))
     path.write_bytes(sealer.seal(image("ana:1"), path.parent.name))
 
 
 def of_somebody_else(path: Path, settings: Settings) -> None:
-    path.write_bytes(backups.sealer_of(settings).seal(image("ana:1"), "somebody-else"))
+    path.write_bytes(backup_files.sealer_of(settings).seal(image("ana:1"), "somebody-else"))
 
 
 def no_session(path: Path, settings: Settings) -> None:
-    path.write_bytes(backups.sealer_of(settings).seal(b"no database", path.parent.name))
+    path.write_bytes(backup_files.sealer_of(settings).seal(b"no database", path.parent.name))
 
 
 SPOILERS = [
@@ -132,10 +135,10 @@ Spoil = Callable[[Path, Settings], None]
 def test_a_backup_that_cannot_be_read_says_why(
     settings: Settings, spoil: Spoil, refusal: type[Refused]
 ) -> None:
-    backup = backups.find(settings, save(settings, image("ana:1")))
+    backup = backup_files.find(settings, save(settings, image("ana:1")))
     spoil(backup.path, settings)
     with pytest.raises(refusal):
-        backups.read(settings, backup)
+        backup_files.read(settings, backup)
 
 
 # ---- operations
@@ -150,7 +153,7 @@ class Shop:
         self.gateway = WhatsAppGateway(
             self.settings.sessions_dir,
             self.settings.data_dir / "quarantine",
-            backups.sealer_of(self.settings),
+            backup_files.sealer_of(self.settings),
         )
         gateways = Gateways(
             sockets={Channel.WHATSAPP: self.gateway},
@@ -165,7 +168,7 @@ class Shop:
         self.tools = Tools(self.settings, manager, gateways, lambda: self.now)
         self.ana = User(email="ana@example.org", password_hash="")
         db.session.add(self.ana)
-        self.id = connection_registry.create(ANA, self.ana, Channel.WHATSAPP).id
+        self.id = registry.create(ANA, self.ana, Channel.WHATSAPP).id
         self.link("ana:1")
 
     def link(self, jid: str) -> None:
@@ -182,14 +185,14 @@ class Shop:
 
     def do(self, kind: str, **parameters: str) -> Operation:
         self.now += timedelta(minutes=1)
-        asked = operation_requests.ask(ANA, kind, parameters)
-        operations.carry_out(self.app, self.tools)
-        return operation_requests.wait_for(asked.id, 0)
+        asked = requests.ask(ANA, kind, parameters)
+        engine.carry_out(self.app, self.tools)
+        return requests.wait_for(asked.id, 0)
 
-    def backup(self) -> backups.Backup:
+    def backup(self) -> backup_files.Backup:
         operation = self.do("backup.create")
         assert [step.outcome for step in operation.steps] == ["done"]
-        return backups.list_all(self.settings)[0]
+        return backup_files.list_all(self.settings)[0]
 
     def everything(self) -> tuple[Observed, dict[Path, bytes]]:
         folder = self.settings.sessions_dir / self.id
@@ -209,7 +212,7 @@ def test_every_linked_number_is_backed_up_and_no_other(shop: Shop) -> None:
     db.session.commit()
     backup = shop.backup()
     assert (backup.connection_id, backup.at) == (shop.id, shop.now)
-    assert backups.read(shop.settings, backup) == image("ana:1")
+    assert backup_files.read(shop.settings, backup) == image("ana:1")
     assert shop.do("backup.create", connection="nobody").steps == []
 
 
@@ -221,7 +224,7 @@ def test_a_whole_backup_is_called_that_even_when_its_connection_is_gone(shop: Sh
     assert [step.outcome for step in operation.steps] == ["done"]
     assert isinstance(restoring.one(shop.settings, backup.id).obstacle, errors.ConnectionNotFound)
     gone = shop.do("backup.restore", backup=backup.id)
-    assert isinstance(operation_requests.refused(gone), errors.ConnectionNotFound)
+    assert isinstance(requests.refused(gone), errors.ConnectionNotFound)
 
 
 def test_a_restored_session_is_at_rest_and_linked(shop: Shop) -> None:
@@ -229,7 +232,7 @@ def test_a_restored_session_is_at_rest_and_linked(shop: Shop) -> None:
     shop.gateway.remove(shop.id)
     shop.observe(has_credentials=False, hold=Hold.LOGGED_OUT, attempt=3)
     operation = shop.do("backup.restore", backup=backup.id)
-    assert operation_requests.refused(operation) is None
+    assert requests.refused(operation) is None
     assert [(step.what, step.outcome) for step in operation.steps] == [("restore", "done")]
     row = shop.row
     assert (row.status, row.hold, row.has_credentials) == (Status.DISCONNECTED, None, True)
@@ -243,13 +246,13 @@ def test_a_restored_session_is_at_rest_and_linked(shop: Shop) -> None:
 
 def test_what_was_there_is_backed_up_first_and_the_restored_one_stays(shop: Shop) -> None:
     oldest = shop.backup()
-    for _ in range(backups.KEPT - 1):
+    for _ in range(backup_files.KEPT - 1):
         shop.backup()
     shop.link("ana:2")
     shop.do("backup.restore", backup=oldest.id)
     assert shop.gateway.export(shop.id) == image("ana:1")
-    newest, *others = backups.list_all(shop.settings)
-    assert backups.read(shop.settings, newest) == image("ana:2")
+    newest, *others = backup_files.list_all(shop.settings)
+    assert backup_files.read(shop.settings, newest) == image("ana:2")
     assert oldest in others
 
 
@@ -261,11 +264,11 @@ def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
 ) -> None:
     backup = shop.backup()
     spoil(backup.path, shop.settings)
-    before, copies = shop.everything(), backups.list_all(shop.settings)
+    before, copies = shop.everything(), backup_files.list_all(shop.settings)
     for kind in ("backup.verify", "backup.restore"):
-        assert type(operation_requests.refused(shop.do(kind, backup=backup.id))) is refusal
+        assert type(requests.refused(shop.do(kind, backup=backup.id))) is refusal
     assert shop.everything() == before
-    assert backups.list_all(shop.settings) == copies
+    assert backup_files.list_all(shop.settings) == copies
 
 
 @pytest.mark.parametrize("hold", [None, Hold.LOGGED_OUT])
@@ -274,21 +277,19 @@ def test_what_is_wanted_up_must_be_disconnected_first(shop: Shop, hold: Hold | N
     backup = shop.backup()
     shop.row.enabled = True
     shop.observe(hold=hold)
-    before, copies = shop.everything(), backups.list_all(shop.settings)
+    before, copies = shop.everything(), backup_files.list_all(shop.settings)
     assert isinstance(restoring.one(shop.settings, backup.id).obstacle, errors.DisconnectFirst)
     operation = shop.do("backup.restore", backup=backup.id)
-    assert isinstance(operation_requests.refused(operation), errors.DisconnectFirst)
+    assert isinstance(requests.refused(operation), errors.DisconnectFirst)
     assert shop.everything()[1] == before[1]
     assert shop.row.hold is hold
-    assert backups.list_all(shop.settings) == copies
+    assert backup_files.list_all(shop.settings) == copies
 
 
 def test_a_backup_that_went_meanwhile_is_refused(shop: Shop) -> None:
     id = shop.backup().id
-    backups.find(shop.settings, id).path.unlink()
-    assert isinstance(
-        operation_requests.refused(shop.do("backup.restore", backup=id)), BackupNotFound
-    )
+    backup_files.find(shop.settings, id).path.unlink()
+    assert isinstance(requests.refused(shop.do("backup.restore", backup=id)), BackupNotFound)
 
 
 def test_a_backup_that_fails_is_an_alert_until_all_can_be_made(shop: Shop) -> None:
@@ -311,28 +312,28 @@ def test_a_backup_that_fails_is_an_alert_until_all_can_be_made(shop: Shop) -> No
 def save_daily(settings: Settings, connection_id: str, *, until: datetime) -> None:
     for days in (1, 0):
         at = until - timedelta(days=days)
-        backups.save(settings.data_dir, KEY, connection_id, b"x", at)
+        backup_files.save(settings.data_dir, KEY, connection_id, b"x", at)
 
 
 def test_backups_of_removed_connections_are_deleted_when_their_time_is_over(shop: Shop) -> None:
-    kept = backups.KEPT_AFTER_REMOVAL
+    kept = backup_files.KEPT_AFTER_REMOVAL
     for connection_id, age in (
         (shop.id, 2 * kept), ("gone-long", kept), ("just-gone", kept - timedelta(seconds=1))
     ):  # fmt: skip
         save_daily(shop.settings, connection_id, until=NOON - age)
     for _ in range(2):
         restoring.remove_forgotten(shop.settings, ANA, NOON)
-    left = {backup.connection_id for backup in backups.list_all(shop.settings)}
+    left = {backup.connection_id for backup in backup_files.list_all(shop.settings)}
     assert left == {shop.id, "just-gone"}
     audited = db.session.query(Audit).filter_by(action="backup.remove").one()
     assert (audited.target, audited.outcome) == ("gone-long", "2 removed")
 
 
 def test_the_daily_job_deletes_them(shop: Shop) -> None:
-    save_daily(shop.settings, "gone-long", until=utc_now() - backups.KEPT_AFTER_REMOVAL)
+    save_daily(shop.settings, "gone-long", until=utc_now() - backup_files.KEPT_AFTER_REMOVAL)
     runtime = create_runtime(shop.app)
     next(job for job in runtime.jobs() if job.name == "back-up").run()
-    assert backups.list_all(shop.settings) == []
+    assert backup_files.list_all(shop.settings) == []
     assert db.session.query(Operation).one().kind == "backup.create"
 
 
@@ -345,9 +346,9 @@ def test_what_else_lies_there_costs_no_backup(tmp_path: Path) -> None:
     for junk in range(5):
         (folder / f"old-{junk}.session").write_text("junk")
     for day in range(5):
-        (folder / f"{now + timedelta(days=300 + day):{backups.STAMP}}.session").write_text("x")
-    first = backups.save(tmp_path, KEY, "one", b"session", now)
-    second = backups.save(tmp_path, KEY, "one", b"session", now + timedelta(days=1))
+        (folder / f"{now + timedelta(days=300 + day):{backup_files.STAMP}}.session").write_text("x")
+    first = backup_files.save(tmp_path, KEY, "one", b"session", now)
+    second = backup_files.save(tmp_path, KEY, "one", b"session", now + timedelta(days=1))
     assert second.exists()
     assert not first.exists()
     assert len(list(folder.glob("old-*.session"))) == 5

@@ -29,11 +29,15 @@ from wa_app.extensions import db
 from wa_app.gateways import mail
 from wa_app.gateways.whatsapp.worker import reachability
 from wa_app.models import Connection, JobRun, User, utc_now
-from wa_app.services import alerts, backups, doctor, mails, ownership, watchdog
-from wa_app.services.checks import service
-from wa_app.services.checks.finding import Case, Check, Finding, ill, well
-from wa_app.services.doctor import CHECKS, Doctor, examine
-from wa_app.services.tools import Tools
+from wa_app.services import ownership
+from wa_app.services.doctor import check_service
+from wa_app.services.doctor import checks as doctor
+from wa_app.services.doctor.checks import CHECKS, Doctor, examine
+from wa_app.services.doctor.findings import Case, Check, Finding, ill, well
+from wa_app.services.notifications import alerts, mails
+from wa_app.services.operations.context import Tools
+from wa_app.services.runtime import watchdog
+from wa_app.services.sessions import backup_files
 
 HANG = 60.0  # seconds; protection only
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -214,7 +218,7 @@ def test_a_port_of_another_program_is_told(make: Make, stack: ExitStack) -> None
 def test_a_port_that_does_not_answer_is_told(
     make: Make, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(check_service, "ANSWER_WITHIN", 0.2)
     over = threading.Event()
     port = stack.enter_context(door(lambda _: over.wait() and None))
     stack.callback(over.set)
@@ -423,7 +427,9 @@ def test_backups_that_are_not_made_are_told(
     app = make()
     one = number(app, has_credentials=True, created_at=utc_now() - linked)
     if made is not None:
-        backups.save(data_dir(app), "kept somewhere else", one.id, b"session", utc_now() - made)
+        backup_files.save(
+            data_dir(app), "kept somewhere else", one.id, b"session", utc_now() - made
+        )
     assert troubles(app) == found
 
 
@@ -432,14 +438,16 @@ def test_one_backup_hides_no_number_that_has_none(make: Make) -> None:
     for made in (MINUTE, None):
         one = number(app, has_credentials=True, created_at=utc_now() - 9 * DAY)
         if made is not None:
-            backups.save(data_dir(app), "kept somewhere else", one.id, b"session", utc_now() - made)
+            backup_files.save(
+                data_dir(app), "kept somewhere else", one.id, b"session", utc_now() - made
+            )
     assert troubles(app) == {("backups", "never")}
 
 
 def test_backups_that_the_key_does_not_open_are_told(make: Make) -> None:
     app = make()
     one = number(app, has_credentials=True, created_at=utc_now())
-    backups.save(data_dir(app), "the key of long ago", one.id, b"session", utc_now())
+    backup_files.save(data_dir(app), "the key of long ago", one.id, b"session", utc_now())
     assert troubles(app) == {("key", "another")}
 
 

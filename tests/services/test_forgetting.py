@@ -11,8 +11,9 @@ from sqlalchemy import event, func, select
 from wa_app.domain.alerts import AlertKind
 from wa_app.extensions import db
 from wa_app.models import Alert, Audit, Mail, Operation, OperationStep
-from wa_app.services import audit, forgetting
+from wa_app.services import audit
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.runtime import retention
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -58,9 +59,9 @@ def test_what_has_ended_is_kept_for_so_many_days(app: Flask, make: Any, days: in
         db.session.add_all([make(NOW - days * DAY), make(NOW)])
         db.session.commit()
         before = left()
-        forgetting.forget(NOW)
+        retention.forget(NOW)
         assert left() == before
-        forgetting.forget(NOW + timedelta(seconds=1))
+        retention.forget(NOW + timedelta(seconds=1))
         assert left() == Counter({kind: count // 2 for kind, count in before.items()})
 
 
@@ -70,7 +71,7 @@ def test_what_has_no_end_yet_and_the_audit_stay_for_ever(app: Flask) -> None:
         db.session.add_all([operation(None), operation(None, dry_run=True), mail(), alert(None)])
         db.session.commit()
         before = left()
-        forgetting.forget(NOW + 10_000 * DAY)
+        retention.forget(NOW + 10_000 * DAY)
         assert left() == before
         assert db.session.scalar(select(func.count()).select_from(Audit)) == 1
 
@@ -82,14 +83,14 @@ def test_a_mail_outlives_the_alert_it_told_of(app: Flask) -> None:
         db.session.flush()
         db.session.add(mail(alert_id=old.id))
         db.session.commit()
-        forgetting.forget(NOW)
+        retention.forget(NOW)
         assert left() == Counter(Mail=1)
 
 
 def test_a_great_operation_goes_in_portions(app: Flask) -> None:
     """So that nobody waits long for the write lock."""
     with app.app_context():
-        db.session.add(operation(NOW - 91 * DAY, steps=2 * forgetting.PORTION + 1))
+        db.session.add(operation(NOW - 91 * DAY, steps=2 * retention.PORTION + 1))
         db.session.commit()
         gone = []
 
@@ -98,6 +99,6 @@ def test_a_great_operation_goes_in_portions(app: Flask) -> None:
                 gone.append(cursor.rowcount)
 
         event.listen(db.engine, "after_cursor_execute", note)
-        forgetting.forget(NOW)
+        retention.forget(NOW)
         assert left() == Counter()
-    assert gone == [forgetting.PORTION, forgetting.PORTION, 1, 1]
+    assert gone == [retention.PORTION, retention.PORTION, 1, 1]

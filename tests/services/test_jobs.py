@@ -15,10 +15,11 @@ from flask import Flask
 from wa_app.domain.errors import JobNotFound
 from wa_app.extensions import db
 from wa_app.models import Audit, JobRun
-from wa_app.services import jobs, watchdog
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.services.jobs import Job, Jobs
-from wa_app.services.watchdog import Watchdog
+from wa_app.services.runtime import scheduler as jobs
+from wa_app.services.runtime import watchdog
+from wa_app.services.runtime.scheduler import Job, Jobs
+from wa_app.services.runtime.watchdog import Watchdog
 
 DAY = timedelta(days=1)
 PATIENCE = 60.0

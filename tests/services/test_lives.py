@@ -17,7 +17,8 @@ from wa_app.domain.practice import EVENTS, SWITCHES
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Message, User
-from wa_app.services import connections, outbox
+from wa_app.services.connections import requests as connections
+from wa_app.services.messages import outbox
 
 LIVES = 12
 STEPS = 30

@@ -11,7 +11,9 @@ from wa_app.domain.sessions.socket_messages import Incoming, SendFailed, SendFai
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message, PracticeMessage
-from wa_app.services import bot_settings, connections, inbox, outbox
+from wa_app.services.bot import settings
+from wa_app.services.connections import requests
+from wa_app.services.messages import inbox, outbox
 
 
 @pytest.fixture
@@ -20,8 +22,8 @@ def shop(world: World) -> World:
     world.link()
     with world.app.app_context():
         connection = db.session.get_one(Connection, world.connection_id)
-        bot_settings.set_bot(
-            connections.Actor("ana@example.org"), connection, enabled=True, fallback_text="Hola."
+        settings.set_bot(
+            requests.Actor("ana@example.org"), connection, enabled=True, fallback_text="Hola."
         )
     return world
 
@@ -100,11 +102,11 @@ def test_an_echo_of_our_answer_is_a_loop(shop: World) -> None:
 
 def test_a_message_waits_for_the_connection(world: World) -> None:
     world.link()
-    world.ask(connections.disconnect)
+    world.ask(requests.disconnect)
     message_id = send(world, "Su pedido está listo.")
     world.advance(7200)
     assert message(world, message_id).state is MessageState.PENDING
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     world.advance(1)
     assert message(world, message_id).state is MessageState.DELIVERED
     assert world.answers("+34600111222") == ["Su pedido está listo."]
@@ -214,7 +216,7 @@ def test_a_flood_of_messages_holds_up_no_request(world: World) -> None:
 
     world.manager._on_message = another_arrives
     another_arrives()
-    world.ask(connections.disconnect)
+    world.ask(requests.disconnect)
     assert len(world.messages()) < 200
 
 

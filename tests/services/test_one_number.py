@@ -9,7 +9,8 @@ from wa_app.domain.messages import FailCause, MessageState
 from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Chat, Connection, Message
-from wa_app.services import connections, outbox
+from wa_app.services.connections import requests
+from wa_app.services.messages import outbox
 
 FIRST = "+34600999888"
 CUSTOMER = "34600111222@s.whatsapp.net"
@@ -24,7 +25,7 @@ def relinked(world: World) -> World:
         connection.bot_enabled, connection.bot_fallback_text = True, "Gracias."
         db.session.commit()
         outbox.accept(connection, CUSTOMER, "Su pedido está listo.")
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     world.scan()
     world.advance(5)
     return world
@@ -48,14 +49,14 @@ def test_it_is_held_and_sends_nothing(relinked: World) -> None:
 
 def test_a_crash_and_a_mere_reconnect_change_nothing(relinked: World) -> None:
     relinked.crash()
-    relinked.ask(connections.reconnect)
+    relinked.ask(requests.reconnect)
     relinked.advance(5)
     assert relinked.connection.hold is Hold.OTHER_NUMBER
     assert waiting(relinked).state is MessageState.PENDING
 
 
 def test_accepted_the_new_number_has_chats_of_its_own(relinked: World) -> None:
-    relinked.ask(connections.choose_number, keep=True)
+    relinked.ask(requests.choose_number, keep=True)
     relinked.advance(5)
     seen = relinked.connection
     assert (seen.status, seen.linked_phone) == (Status.CONNECTED, seen.phone)
@@ -76,7 +77,7 @@ def test_accepted_the_new_number_has_chats_of_its_own(relinked: World) -> None:
 
 
 def test_unlinked_a_new_code_follows_and_the_number_stays_the_first(relinked: World) -> None:
-    relinked.ask(connections.choose_number, keep=False)
+    relinked.ask(requests.choose_number, keep=False)
     relinked.advance(5)
     seen = relinked.connection
     assert (seen.status, seen.linked_phone, seen.phone) == (Status.QR_PENDING, FIRST, None)
@@ -89,7 +90,7 @@ def test_unlinked_a_new_code_follows_and_the_number_stays_the_first(relinked: Wo
 def test_there_is_nothing_to_choose_otherwise(world: World) -> None:
     world.link()
     with pytest.raises(NoOtherNumber):
-        world.ask(connections.choose_number, keep=True)
+        world.ask(requests.choose_number, keep=True)
     assert world.connection.status is Status.CONNECTED
 
 

@@ -15,17 +15,13 @@ from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Audit, Connection, Mail, Operation, OperationStep, User
-from wa_app.services import (
-    accounts,
-    cleanups,
-    connection_registry,
-    connections,
-    operation_requests,
-    operations,
-)
 from wa_app.services.audit import Actor
-from wa_app.services.backups import sealer_of
-from wa_app.services.tools import Tools
+from wa_app.services.connections import registry, requests
+from wa_app.services.operations import cleanups, engine
+from wa_app.services.operations import requests as operation_requests
+from wa_app.services.operations.context import Tools
+from wa_app.services.sessions.backup_files import sealer_of
+from wa_app.services.users import accounts
 
 from .world import PASSWORD, World
 
@@ -62,7 +58,7 @@ def carry_out(world: World, tools: Tools) -> BaseException | None:
     def work() -> None:
         try:
             with world.app.app_context():
-                operations.carry_out(world.app, tools)
+                engine.carry_out(world.app, tools)
         except Killed as end:
             killed.append(end)
 
@@ -92,7 +88,7 @@ def shops(world: World) -> list[str]:
     with world.app.app_context():
         for name in ("bruno", "diego", "elena", "fatima"):
             user = accounts.create(CARLA, f"{name}@example.org", PASSWORD)
-            connection = connection_registry.create(CARLA, user, Channel.PRACTICE)
+            connection = registry.create(CARLA, user, Channel.PRACTICE)
             ids.append(connection.id)
     return ids
 
@@ -134,14 +130,14 @@ def test_a_number_linked_between_plan_and_act_is_left_alone(
     world: World, tools: Callable[[], Tools], shops: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stale_after(world, shops[0], hold=Hold.LOGGED_OUT)
-    plan = dict(operations.PLANS)["cleanup.stale"]
+    plan = dict(engine.PLANS)["cleanup.stale"]
 
     def and_then_somebody_links(with_tools: Tools, operation: Operation) -> list[OperationStep]:
         steps = list(plan(with_tools, operation))
         stale_after(world, shops[0], has_credentials=True, hold=None)
         return steps
 
-    monkeypatch.setitem(operations.PLANS, "cleanup.stale", and_then_somebody_links)  # type: ignore[arg-type]
+    monkeypatch.setitem(engine.PLANS, "cleanup.stale", and_then_somebody_links)  # type: ignore[arg-type]
     asked = ask(world, "cleanup.stale")
     carry_out(world, tools())
     assert outcomes(world, asked) == {shops[0]: "nothing"}
@@ -172,7 +168,7 @@ def test_a_command_that_stands_in_carries_out_nothing_but_its_own(
     somebody_elses = ask(world, "cleanup.full_reset")
     own = ask(world, "cleanup.orphans", dry_run=True)
     with world.app.app_context():
-        operations.carry_out_one(world.app, tools(), own)
+        engine.carry_out_one(world.app, tools(), own)
         assert operation_requests.find(own).state == "DONE"
         assert operation_requests.find(somebody_elses).state == "PENDING"
 
@@ -180,7 +176,7 @@ def test_a_command_that_stands_in_carries_out_nothing_but_its_own(
 def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools]) -> None:
     world.manager.dials = False
     with world.app.app_context():
-        connections.connect(CARLA, db.session.get_one(Connection, world.connection_id))
+        requests.connect(CARLA, db.session.get_one(Connection, world.connection_id))
     world.pool.run()
     assert (world.connection.status, world.phone._sockets) == (Status.DISCONNECTED, {})
     world.crash()  # a server starts
@@ -253,7 +249,7 @@ def test_a_step_that_hangs_is_given_up_and_the_others_go_on(
     for name in ("hangs", "plain"):
         (sessions / name).mkdir(parents=True)
     os.mkfifo(sessions / "hangs" / "session.sealed")
-    monkeypatch.setattr(operations, "STEP_PATIENCE", 3.0)
+    monkeypatch.setattr(engine, "STEP_PATIENCE", 3.0)
     asked = ask(world, "cleanup.orphans")
     carry_out(world, tools())
     assert outcomes(world, asked) == {"hangs": "failed", "plain": "done"}
@@ -269,7 +265,7 @@ def test_a_plan_that_fails_is_told(world: World, tools: Callable[[], Tools]) -> 
 
 
 def test_an_operation_nobody_asked_for_is_not_found(world: World) -> None:
-    world.ask(connections.force_cleanup)
+    world.ask(requests.force_cleanup)
     with world.app.app_context():
         own = db.session.scalars(db.select(Operation.id)).one()
         for unknown in (own, 999):
@@ -296,10 +292,10 @@ def test_a_crash_at_any_step_costs_nothing(
     (orphan / "spool.jsonl").write_text("")
     asked = ask(world, "cleanup.full_reset")
     with monkeypatch.context() as patch:
-        patch.setattr(operations, "AT_ONCE", 1)
+        patch.setattr(engine, "AT_ONCE", 1)
         count = iter(range(100))
-        for what, act in operations.ACTS.items():
-            patch.setitem(operations.ACTS, what, dying(act, count, step, after))  # type: ignore[arg-type]
+        for what, act in engine.ACTS.items():
+            patch.setitem(engine.ACTS, what, dying(act, count, step, after))  # type: ignore[arg-type]
         killed = carry_out(world, tools())
     assert (killed is not None) == (step < 6), "there are six steps"
     world.crash()
@@ -316,7 +312,7 @@ def test_a_crash_at_any_step_costs_nothing(
             assert not connection.has_credentials
 
 
-def dying(act: operations.Act, count: Iterator[int], at: int, after: bool) -> operations.Act:
+def dying(act: engine.Act, count: Iterator[int], at: int, after: bool) -> engine.Act:
     def act_and_die(tools: Tools, operation: Operation, step: OperationStep) -> bool | str:
         dies = next(count) == at
         if dies and not after:
@@ -338,7 +334,7 @@ def test_a_step_that_a_stop_cuts_short_is_begun_again(
 
     asked = ask(world, "cleanup.full_reset")
     with monkeypatch.context() as patch:
-        patch.setitem(operations.ACTS, "clean", cut_short)  # type: ignore[arg-type]
+        patch.setitem(engine.ACTS, "clean", cut_short)  # type: ignore[arg-type]
         carry_out(world, tools())
     assert set(outcomes(world, asked).values()) == {None}
     world.crash()
@@ -371,4 +367,4 @@ def test_orphans_do_not_keep_the_service_from_starting(
 
 
 def test_every_kind_of_operation_has_a_plan() -> None:
-    assert operations.PLANS.keys() == KINDS
+    assert engine.PLANS.keys() == KINDS

@@ -7,11 +7,11 @@ import pytest
 from tests.services.world import World
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.states import Hold, Status
-from wa_app.services import connections
+from wa_app.services.connections import requests
 
 
 def test_a_scan_links_the_phone(world: World) -> None:
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     assert world.connection.status is Status.QR_PENDING
     assert world.connection.qr_payload
     world.scan()
@@ -23,7 +23,7 @@ def test_a_scan_links_the_phone(world: World) -> None:
 
 
 def test_a_pairing_code_links_it_as_well(world: World) -> None:
-    world.ask(connections.connect, phone="+34600111222")
+    world.ask(requests.connect, phone="+34600111222")
     assert world.connection.pairing_code
     assert world.connection.qr_payload is None
     world.scan()
@@ -32,10 +32,10 @@ def test_a_pairing_code_links_it_as_well(world: World) -> None:
 
 
 def test_a_qr_on_show_becomes_a_code_when_a_number_is_given(world: World) -> None:
-    world.ask(connections.connect)
-    world.ask(connections.connect, phone="+34600111222")
+    world.ask(requests.connect)
+    world.ask(requests.connect, phone="+34600111222")
     assert world.connection.pairing_code
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     assert world.connection.pairing_code is None
     assert world.connection.qr_payload
 
@@ -68,7 +68,7 @@ def test_after_a_conflict_only_a_person_reconnects(world: World) -> None:
     world.advance(4000)
     world.tick()
     assert world.connection.hold is Hold.CONFLICT
-    world.ask(connections.reconnect)
+    world.ask(requests.reconnect)
     assert world.connection.status is Status.CONNECTED
 
 
@@ -115,7 +115,7 @@ def test_a_long_network_loss_is_tried_five_times_and_heals_by_itself(world: Worl
 def test_a_slow_handshake_only_takes_longer(world: World) -> None:
     world.link()
     world.fault("slow_handshake")
-    world.ask(connections.reconnect)
+    world.ask(requests.reconnect)
     assert world.connection.status is Status.CONNECTING
     world.advance(9)
     assert world.connection.status is Status.CONNECTED
@@ -124,7 +124,7 @@ def test_a_slow_handshake_only_takes_longer(world: World) -> None:
 def test_a_connect_that_hangs_is_killed_and_counted(world: World) -> None:
     world.link()
     world.fault("hang")
-    world.ask(connections.reconnect)
+    world.ask(requests.reconnect)
     world.advance(59)
     assert world.connection.attempt == 0
     world.advance(1.5)
@@ -148,23 +148,23 @@ def test_a_silent_line_is_noticed_by_the_monitor(world: World) -> None:
 
 
 def test_nobody_scans(world: World) -> None:
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     world.advance(159)
     assert world.connection.qr_number == 6
     world.advance(2)
     assert world.connection.hold is Hold.PAIRING_EXPIRED
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     assert world.connection.status is Status.QR_PENDING
 
 
 def test_a_pairing_without_a_network_waits_for_a_click(world: World) -> None:
     world.fault("network_loss")
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     world.advance(70)
     assert world.connection.hold is Hold.RETRIES_EXHAUSTED
     world.fault("network_loss", on=False)
     world.tick()
     world.advance(10)
     assert world.connection.hold is Hold.RETRIES_EXHAUSTED
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     assert world.connection.status is Status.QR_PENDING

@@ -7,7 +7,9 @@ from wa_app.domain.errors import PairFirst, TooOften
 from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, ConnectionEvent, Operation, PracticeAccount, User
-from wa_app.services import accounts, connection_status, connections, waiting
+from wa_app.services import waiting
+from wa_app.services.connections import requests, status
+from wa_app.services.users import accounts
 
 
 def sockets(world: World) -> int:
@@ -17,8 +19,8 @@ def sockets(world: World) -> int:
 def test_two_connects_open_one_socket(world: World) -> None:
     with world.app.app_context():
         connection = db.session.get_one(Connection, world.connection_id)
-        connections.connect(ANA, connection)
-        connections.connect(ANA, connection)
+        requests.connect(ANA, connection)
+        requests.connect(ANA, connection)
     world.settle()
     assert sockets(world) == 1
     assert world.connection.observed_version == 2
@@ -26,21 +28,21 @@ def test_two_connects_open_one_socket(world: World) -> None:
 
 def test_a_disconnect_keeps_the_phone_linked(world: World) -> None:
     world.link()
-    world.ask(connections.disconnect)
+    world.ask(requests.disconnect)
     assert world.connection.status is Status.DISCONNECTED
     assert world.connection.has_credentials
     assert sockets(world) == 0
     world.advance(300)
     world.tick()
     assert world.connection.status is Status.DISCONNECTED
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     assert world.connection.status is Status.CONNECTED
 
 
 def test_a_reconnect_closes_the_old_socket_first(world: World) -> None:
     world.link()
     old = list(world.phone._sockets)
-    world.ask(connections.reconnect)
+    world.ask(requests.reconnect)
     assert world.connection.status is Status.CONNECTED
     assert sockets(world) == 1
     assert list(world.phone._sockets) != old
@@ -48,45 +50,45 @@ def test_a_reconnect_closes_the_old_socket_first(world: World) -> None:
 
 def test_a_reconnect_without_credentials_is_refused_and_changes_nothing(world: World) -> None:
     with pytest.raises(PairFirst):
-        world.ask(connections.reconnect)
+        world.ask(requests.reconnect)
     assert world.connection.wanted_version == 0
 
 
 def test_a_logout_unlinks_the_phone(world: World) -> None:
     world.link()
-    world.ask(connections.logout)
+    world.ask(requests.logout)
     assert world.connection.status is Status.DISCONNECTED
     assert not world.connection.has_credentials
 
 
 def test_connect_fresh_shows_a_new_qr(world: World) -> None:
     world.link()
-    world.ask(connections.connect, fresh=True)
+    world.ask(requests.connect, fresh=True)
     assert world.connection.status is Status.QR_PENDING
     assert not world.connection.has_credentials
 
 
 def test_the_eleventh_dial_of_a_minute_is_refused(world: World) -> None:
     for _ in range(10):
-        world.ask(connections.connect)
+        world.ask(requests.connect)
     with pytest.raises(TooOften):
-        world.ask(connections.connect)
+        world.ask(requests.connect)
 
 
 @pytest.mark.parametrize("state", ["new", "qr", "connected", "backoff", "hung", "held"])
 def test_a_force_cleanup_takes_seven_steps_in_every_state(world: World, state: str) -> None:
     if state == "qr":
-        world.ask(connections.connect)
+        world.ask(requests.connect)
     if state in {"connected", "backoff", "hung", "held"}:
         world.link()
     if state == "backoff":
         world.fault("network_loss")
     if state == "hung":
         world.fault("hang")
-        world.ask(connections.reconnect)
+        world.ask(requests.reconnect)
     if state == "held":
         world.fault("conflict")
-    world.ask(connections.force_cleanup)
+    world.ask(requests.force_cleanup)
     with world.app.app_context():
         operation = db.session.query(Operation).one()
         steps = [step["step"] for step in operation.result or []]
@@ -160,7 +162,7 @@ def test_a_deleted_user_without_connections_is_gone_at_once(world: World) -> Non
 
 def test_a_removed_connection_is_wiped_before_its_row_goes(world: World) -> None:
     world.link()
-    world.ask(connections.remove)
+    world.ask(requests.remove)
     with world.app.app_context():
         assert db.session.query(Connection).count() == 0
     assert sockets(world) == 0
@@ -194,8 +196,8 @@ def test_a_second_clean_up_joins_the_one_under_way(world: World) -> None:
     world.link()
     with world.app.app_context():
         connection = db.session.get_one(Connection, world.connection_id)
-        first = connections.force_cleanup(ANA, connection).id
-        assert connections.force_cleanup(ANA, connection).id == first
+        first = requests.force_cleanup(ANA, connection).id
+        assert requests.force_cleanup(ANA, connection).id == first
     world.settle()
     with world.app.app_context():
         assert db.session.query(Operation).one().state == "DONE"
@@ -215,7 +217,7 @@ def test_who_waits_holds_no_database_connection(world: World) -> None:
 
         rest, waiting._rest = waiting._rest, resting
         try:
-            connection_status.wait_until(world.connection_id, never, 0.05)
+            status.wait_until(world.connection_id, never, 0.05)
         finally:
             waiting._rest = rest
         assert max(held) == 1, "a look needs one"
@@ -227,7 +229,7 @@ def test_when_the_waiting_room_is_full_the_answer_comes_at_once(world: World) ->
     places = [waiting.WAITING_ROOM.acquire(blocking=False) for _ in range(20)]
     try:
         with world.app.app_context():
-            connection_status.wait_until(world.connection_id, lambda _: bool(looks.append(1)), 3600)
+            status.wait_until(world.connection_id, lambda _: bool(looks.append(1)), 3600)
     finally:
         for _ in places:
             waiting.WAITING_ROOM.release()

@@ -6,7 +6,7 @@ from tests.services.world import World
 from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Operation
-from wa_app.services import connections
+from wa_app.services.connections import requests
 
 
 def test_a_stable_connection_is_back_at_once(world: World) -> None:
@@ -59,7 +59,7 @@ def test_a_hold_stays_a_hold(world: World) -> None:
 
 
 def test_a_pairing_shows_a_new_qr_within_its_window(world: World) -> None:
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     first = world.connection.qr_payload
     world.crash()
     world.advance(3)
@@ -68,7 +68,7 @@ def test_a_pairing_shows_a_new_qr_within_its_window(world: World) -> None:
 
 
 def test_a_pairing_older_than_its_window_has_expired(world: World) -> None:
-    world.ask(connections.connect)
+    world.ask(requests.connect)
     world.now += timedelta(seconds=200)
     world.crash()
     assert world.connection.hold is Hold.PAIRING_EXPIRED
@@ -78,9 +78,7 @@ def test_a_cleanup_asked_for_before_the_crash_is_done_after_it(world: World) -> 
     world.link()
     with world.app.app_context():
         connection = world.connection
-        connections.force_cleanup(
-            connections.Actor("ana@example.org"), db.session.merge(connection)
-        )
+        requests.force_cleanup(requests.Actor("ana@example.org"), db.session.merge(connection))
     world.crash()
     with world.app.app_context():
         assert db.session.query(Operation).one().state == "DONE"
@@ -91,5 +89,5 @@ def test_a_cleanup_asked_for_before_the_crash_is_done_after_it(world: World) -> 
 def test_a_request_written_by_another_process_is_found(world: World) -> None:
     world.link()
     world.app.extensions.pop("runtime")
-    world.ask(connections.disconnect)
+    world.ask(requests.disconnect)
     assert world.connection.status is Status.DISCONNECTED

@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from wa_app.services.turns import Turns
+from wa_app.services.sessions.turns import Turns
 
 HANG = 60.0  # seconds; protection only
 

@@ -18,20 +18,16 @@ from wa_app.gateways.base import Gateways
 from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Connection, Message, PracticeMessage, User
-from wa_app.services import (
-    accounts,
-    bot,
-    connection_registry,
-    connections,
-    outbox,
-    ownership,
-    practice,
-    recovery,
-)
+from wa_app.services import ownership
 from wa_app.services.audit import Actor
-from wa_app.services.backups import sealer_of
-from wa_app.services.manager import Manager
-from wa_app.services.monitor import Monitor
+from wa_app.services.bot import answers as bot
+from wa_app.services.connections import practice, registry, requests
+from wa_app.services.messages import outbox
+from wa_app.services.sessions import recovery
+from wa_app.services.sessions.backup_files import sealer_of
+from wa_app.services.sessions.manager import Manager
+from wa_app.services.sessions.monitor import Monitor
+from wa_app.services.users import accounts
 
 ANA = Actor("ana@example.org")
 PASSWORD = "a good password"
@@ -78,7 +74,7 @@ class World:
         with app.app_context():
             self.ana_id = accounts.create(ANA, "ana@example.org", PASSWORD).id
             user = db.session.get_one(User, self.ana_id)
-            self.connection_id = connection_registry.create(ANA, user, Channel.PRACTICE).id
+            self.connection_id = registry.create(ANA, user, Channel.PRACTICE).id
         self.begin()
 
     def begin(self) -> None:
@@ -187,7 +183,7 @@ class World:
 
     def link(self) -> None:
         """Ana connects and scans; the connection is up and stable."""
-        self.ask(connections.connect)
+        self.ask(requests.connect)
         self.scan()
         self.advance(1)
         self.advance(40)

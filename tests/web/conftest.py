@@ -18,8 +18,9 @@ from tests.conftest import empty_database, make_app
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db, limiter
 from wa_app.models import Connection, Owner, User, utc_now
-from wa_app.services import accounts, connection_registry
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connections import registry
+from wa_app.services.users import accounts
 
 PASSWORD = "correct horse battery"
 
@@ -148,12 +149,12 @@ def carla(cast: dict[str, User], sign_in: Callable[[User], Person]) -> Person:
 @pytest.fixture
 def connection(cast: dict[str, User]) -> Connection:
     """Ana's WhatsApp number."""
-    return connection_registry.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
+    return registry.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
 
 
 @pytest.fixture
 def practice_connection(cast: dict[str, User]) -> Connection:
-    return connection_registry.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
+    return registry.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from tests.web.conftest import PASSWORD, Person, delete
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import accounts, connection_registry
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connections import registry
+from wa_app.services.users import accounts
 from wa_app.web.access import OPEN
 
 
@@ -56,7 +57,7 @@ def with_ones(rule: str) -> str:
 @pytest.fixture
 def address(cast: dict[str, User], connection: Connection) -> Callable[[str], str]:
     """A rule with Ana's things in it; practice rules get her practice connection."""
-    practice = connection_registry.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
+    practice = registry.create(COMMAND_LINE, cast["ana"], Channel.PRACTICE)
 
     def filled(rule: str) -> str:
         hers = (

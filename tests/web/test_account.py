@@ -7,8 +7,8 @@ from flask import Flask
 from tests.web.conftest import PASSWORD, Person
 from wa_app.extensions import db
 from wa_app.models import Token, User, utc_now
-from wa_app.services import accounts, tokens
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.users import accounts, tokens
 
 NEW = "another password"
 

@@ -29,15 +29,12 @@ from wa_app.models import (
     User,
     utc_now,
 )
-from wa_app.services import (
-    accounts,
-    audit,
-    connection_registry,
-    connections,
-    operation_requests,
-    operations,
-)
+from wa_app.services import audit
 from wa_app.services.audit import COMMAND_LINE, Actor
+from wa_app.services.connections import registry, requests
+from wa_app.services.operations import engine
+from wa_app.services.operations import requests as operation_requests
+from wa_app.services.users import accounts
 from wa_app.wording import operations as words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,10 +48,10 @@ def fleet(cast: dict[str, User], connection: Connection) -> dict[str, Connection
         connection, status=Status.CONNECTED, phone=NUMBER, has_credentials=True,
         status_since=utc_now(),
     )  # fmt: skip
-    his = connection_registry.create(COMMAND_LINE, cast["bruno"], Channel.WHATSAPP, "Second shop")
+    his = registry.create(COMMAND_LINE, cast["bruno"], Channel.WHATSAPP, "Second shop")
     observe(his, hold=Hold.CONFLICT, phone="+34911000999", has_credentials=True, attempt=2)
-    practice = connection_registry.create(COMMAND_LINE, cast["bruno"], Channel.PRACTICE)
-    own = connection_registry.create(COMMAND_LINE, cast["carla"], Channel.WHATSAPP)
+    practice = registry.create(COMMAND_LINE, cast["bruno"], Channel.PRACTICE)
+    own = registry.create(COMMAND_LINE, cast["carla"], Channel.WHATSAPP)
     return {"ana": hers, "bruno": his, "practice": practice, "carla": own}
 
 
@@ -302,11 +299,11 @@ def test_the_page_of_the_reset_wants_the_word_too(carla: Person) -> None:
 
 
 def test_every_kind_step_and_outcome_has_its_words(carla: Person) -> None:
-    for kind in operations.PLANS:
+    for kind in engine.PLANS:
         operation = operation_requests.ask(Actor("carla"), kind, {"backup": "x"})
         operation.steps = [
             OperationStep(what=what, target="target", outcome=outcome, detail="backup_not_found")
-            for what in (*operations.ACTS, "plan")
+            for what in (*engine.ACTS, "plan")
             for outcome in words.OUTCOMES
         ]
         operation.state = "DONE"
@@ -320,7 +317,7 @@ def test_every_kind_step_and_outcome_has_its_words(carla: Person) -> None:
 def test_somebody_elses_force_cleanup_is_no_operation_of_the_administration(
     carla: Person, connection: Connection
 ) -> None:
-    cleanup = connections.force_cleanup(COMMAND_LINE, connection)
+    cleanup = requests.force_cleanup(COMMAND_LINE, connection)
     for unknown in (cleanup.id, 4711):
         assert carla.get(f"/api/admin/operations/{unknown}").status_code == 404
         assert carla.get(f"/admin/maintenance/operations/{unknown}").status_code == 404

@@ -5,13 +5,13 @@ from flask import Flask
 from tests.web.conftest import Person, observe
 from wa_app.domain.sessions.states import Status
 from wa_app.models import Connection, utc_now
-from wa_app.services import backups
+from wa_app.services.sessions import backup_files
 
 
 def save(app: Flask, connection_id: str) -> str:
     settings = app.config["SETTINGS"]
     now = utc_now()
-    path = backups.save(settings.data_dir, settings.backup_key, connection_id, b"x", now)
+    path = backup_files.save(settings.data_dir, settings.backup_key, connection_id, b"x", now)
     return f"{connection_id}.{path.stem}"
 
 

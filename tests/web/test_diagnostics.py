@@ -18,10 +18,10 @@ from tests.web.conftest import Person, observe
 from wa_app.extensions import db
 from wa_app.gateways.base import Stage
 from wa_app.models import Connection, JobRun
-from wa_app.services import doctor
-from wa_app.services.checks.finding import Finding
-from wa_app.services.doctor import CHECKS, Report
-from wa_app.services.report import lines
+from wa_app.services.doctor import checks as doctor
+from wa_app.services.doctor.checks import CHECKS, Report
+from wa_app.services.doctor.findings import Finding
+from wa_app.services.doctor.report import lines
 from wa_app.wording import diagnoses
 
 ADDRESS = "/admin/diagnostics"

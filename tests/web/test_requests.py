@@ -18,7 +18,7 @@ from wa_app.models import (
     User,
     utc_now,
 )
-from wa_app.services import connection_registry
+from wa_app.services.connections import registry
 
 NOW = "?wait=0"
 
@@ -30,7 +30,7 @@ def test_the_first_connect_creates_a_connection(cast: dict[str, User], ana: Pers
     again = ana.post("/api/whatsapp/connect" + NOW, json={})
     assert again.json["connectionId"] == answer.json["connectionId"]
     assert again.json["version"] == 2
-    [only] = connection_registry.of_user(cast["ana"])
+    [only] = registry.of_user(cast["ana"])
     assert row_of(only)["enabled"]
 
 
@@ -268,7 +268,7 @@ def test_the_buttons_work_without_a_script(
     cast: dict[str, User], ana: Person, owner: Owner
 ) -> None:
     made = ana.post("/connect", data={"channel": "practice"})
-    [only] = connection_registry.of_user(cast["ana"])
+    [only] = registry.of_user(cast["ana"])
     assert made.location == f"/connections/{only.id}/pair"
     observe(only, status=Status.QR_PENDING, qr_payload="practice:1", observed_version=1)
     page = ana.get(made.location).text

@@ -9,8 +9,8 @@ from werkzeug.test import TestResponse
 
 from tests.web.conftest import PASSWORD, Person, delete
 from wa_app.models import User
-from wa_app.services import accounts
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.users import accounts
 
 
 def _token(http: FlaskClient) -> str:

@@ -15,8 +15,9 @@ from wa_app.domain.errors import TokenLimit, WrongInput
 from wa_app.domain.users import MAX_TOKENS, SCOPES
 from wa_app.extensions import db
 from wa_app.models import Audit, Connection, Token, User, utc_now
-from wa_app.services import accounts, connection_registry, tokens
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connections import registry
+from wa_app.services.users import accounts, tokens
 from wa_app.web.access import scope_of
 
 API_ROUTES = [(method, rule) for method, rule, _ in ROUTES if rule.startswith("/api/")]
@@ -199,7 +200,7 @@ def test_it_is_over_on_every_route_at_once(app: Flask, cast: dict[str, User]) ->
 
 def test_the_tokens_of_a_removed_user_are_gone_in_the_same_commit(cast: dict[str, User]) -> None:
     """Also while the row waits for the owner."""
-    connection_registry.create(COMMAND_LINE, cast["ana"], "whatsapp")
+    registry.create(COMMAND_LINE, cast["ana"], "whatsapp")
     tokens.create(COMMAND_LINE, cast["ana"], "hers", ["read"], utc_now())
     accounts.remove(COMMAND_LINE, cast["ana"])
     assert db.session.query(Token).count() == 0

@@ -10,8 +10,9 @@ from tests.web.conftest import PASSWORD, Person, observe
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Audit, Mail, Token, User, utc_now
-from wa_app.services import accounts, connection_registry, people, tokens
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connections import registry
+from wa_app.services.users import accounts, tokens, user_list
 
 
 def shown_once(page: str, what: str) -> str:
@@ -109,7 +110,7 @@ def test_a_mail_brings_the_link_where_a_mail_server_is_set_up(
 
 def test_the_list_says_who_there_is(cast: dict[str, User], carla: Person) -> None:
     accounts.change(COMMAND_LINE, cast["ana"], name="<script>alert(1)</script>", max_connections=4)
-    connection_registry.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
+    registry.create(COMMAND_LINE, cast["ana"], Channel.WHATSAPP)
     page = carla.get("/admin/users").text
     assert page.count('data-testid="user"') == 3
     assert "1 of 4" in page
@@ -192,7 +193,7 @@ def test_carla_switches_somebody_off_and_on(cast: dict[str, User], carla: Person
     assert "Activate" in carla.get(page).text
     assert "switched off" in said(carla.http.get(carla.post(f"{page}/invite").location).text)
     carla.post(f"{page}/activate")
-    assert people.state_of(cast["ana"]) == "active"
+    assert user_list.state_of(cast["ana"]) == "active"
 
 
 def test_everything_that_goes_is_said_before(

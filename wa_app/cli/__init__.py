@@ -6,7 +6,7 @@ from flask import Flask
 
 from wa_app.cli import alerts, audit, backups, connections, doctor, operations, tokens, users
 from wa_app.cli.shared import wa
-from wa_app.services.runtime import Runtime
+from wa_app.services.runtime.lifecycle import Runtime
 
 COMMANDS = (backups, connections, operations, users, tokens, audit, alerts, doctor)
 """Importing a module adds its commands to the group."""

@@ -6,9 +6,10 @@ import click
 from flask.cli import with_appcontext
 
 from wa_app.cli.shared import refusals_in_words, wa
-from wa_app.services import accounts, mails
-from wa_app.services.alert_list import panel
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.notifications import mails
+from wa_app.services.notifications.alert_list import panel
+from wa_app.services.users import accounts
 
 
 @wa.group("alerts", invoke_without_command=True)

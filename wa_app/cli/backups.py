@@ -6,8 +6,10 @@ from flask.cli import AppGroup
 from wa_app.cli.shared import carried_out, refusals_in_words, settings, wa
 from wa_app.domain.operations import FAILED
 from wa_app.models import Operation
-from wa_app.services import accounts, connection_registry, operation_requests, restoring
-from wa_app.services import backups as files
+from wa_app.services.connections import registry
+from wa_app.services.operations import backups, requests
+from wa_app.services.sessions import backup_files as files
+from wa_app.services.users import accounts
 from wa_app.wording.operations import detail_of, summary
 
 group = AppGroup("backup", help="Encrypted copies of session files.")
@@ -17,7 +19,7 @@ wa.add_command(group)
 @group.command("list")
 def list_backups() -> None:
     """Every backup, the newest first: id, time (UTC), bytes, whose."""
-    for one in restoring.everything(settings()):
+    for one in backups.everything(settings()):
         backup = one.backup
         click.echo(f"{backup.id}  {backup.at:%Y-%m-%d %H:%M}  {backup.size:8}  {one.label}")
 
@@ -30,7 +32,7 @@ def create_backup(email: str | None) -> None:
         if email is None:
             _tell(carried_out("backup.create"))
             return
-        for connection in connection_registry.of_user(accounts.find_or_refuse(email)):
+        for connection in registry.of_user(accounts.find_or_refuse(email)):
             _tell(carried_out("backup.create", connection=connection.id))
 
 
@@ -61,7 +63,7 @@ def _tell(operation: Operation) -> None:
     for step in operation.steps:
         told = detail_of(step) or ""
         click.echo(f"{step.label or step.target:40} {step.outcome or 'waiting':8} {told}".rstrip())
-    counts = operation_requests.counts(operation)
+    counts = requests.counts(operation)
     if counts[FAILED] or operation.state != "DONE":
         raise click.ClickException(summary(operation, counts))
     click.echo(summary(operation, counts))

@@ -11,18 +11,13 @@ from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
-from wa_app.services import (
-    accounts,
-    connection_access,
-    connection_registry,
-    connection_status,
-    connections,
-    overview,
-    ownership,
-)
+from wa_app.services import ownership
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.services.connection_status import status_document
-from wa_app.services.overview import Query
+from wa_app.services.connections import access, overview, registry, requests
+from wa_app.services.connections import status as connection_status
+from wa_app.services.connections.overview import Query
+from wa_app.services.connections.status import status_document
+from wa_app.services.users import accounts
 
 
 @wa.command()
@@ -69,10 +64,10 @@ def _request_command(name: str, act: Callable[[Connection], None], sentence: str
 def _connection(email: str, connection_id: str | None, *, may_create: bool) -> Connection:
     user = accounts.find_or_refuse(email)
     if connection_id is not None:
-        return connection_access.own(user, connection_id)
-    known = connection_registry.of_user(user)
+        return access.own(user, connection_id)
+    known = registry.of_user(user)
     if not known and may_create:
-        return connection_registry.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
+        return registry.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
     if not known:
         raise ConnectionNotFound
     if len(known) > 1:
@@ -82,32 +77,32 @@ def _connection(email: str, connection_id: str | None, *, may_create: bool) -> C
 
 
 def _force_cleanup(connection: Connection) -> None:
-    connections.force_cleanup(COMMAND_LINE, connection)
+    requests.force_cleanup(COMMAND_LINE, connection)
 
 
 _request_command(
     "connect",
-    lambda connection: connections.connect(COMMAND_LINE, connection),
+    lambda connection: requests.connect(COMMAND_LINE, connection),
     "Connect the number of EMAIL, with a QR if it is not linked.",
 )
 _request_command(
     "reconnect",
-    lambda connection: connections.reconnect(COMMAND_LINE, connection),
+    lambda connection: requests.reconnect(COMMAND_LINE, connection),
     "Close and open the connection of EMAIL again.",
 )
 _request_command(
     "accept-number",
-    lambda connection: connections.choose_number(COMMAND_LINE, connection, keep=True),
+    lambda connection: requests.choose_number(COMMAND_LINE, connection, keep=True),
     "Another number was linked for EMAIL: it is the new number of this shop.",
 )
 _request_command(
     "unlink-number",
-    lambda connection: connections.choose_number(COMMAND_LINE, connection, keep=False),
+    lambda connection: requests.choose_number(COMMAND_LINE, connection, keep=False),
     "Another number was linked for EMAIL: unlink it, and show a new QR.",
 )
 _request_command(
     "disconnect",
-    lambda connection: connections.disconnect(COMMAND_LINE, connection),
+    lambda connection: requests.disconnect(COMMAND_LINE, connection),
     "Disconnect the number of EMAIL; it stays linked.",
 )
 _request_command(

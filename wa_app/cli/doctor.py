@@ -6,9 +6,9 @@ import click
 from flask import current_app
 
 from wa_app.cli.shared import runtime, wa
-from wa_app.services.checks.finding import Case
-from wa_app.services.doctor import examine
-from wa_app.services.report import document, lines
+from wa_app.services.doctor.checks import examine
+from wa_app.services.doctor.findings import Case
+from wa_app.services.doctor.report import document, lines
 
 
 @wa.command()

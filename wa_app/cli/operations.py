@@ -7,8 +7,9 @@ from flask.cli import AppGroup
 from wa_app.cli.shared import OPERATION_DONE, carried_out, refusals_in_words, server_is_running, wa
 from wa_app.domain.operations import CONFIRMATION
 from wa_app.models import utc_now
-from wa_app.services import jobs, operation_requests
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.operations import requests
+from wa_app.services.runtime import scheduler
 from wa_app.wording import operations as words
 
 clean = AppGroup("clean", help="Remove what is left over.")
@@ -57,7 +58,7 @@ def reset(dry_run: bool, yes: bool) -> None:
 def carry_out(kind: str, *, dry_run: bool = False) -> None:
     """Do it and tell how it went. Exits with 1 when a step failed."""
     operation = carried_out(kind, dry_run=dry_run)
-    counts = operation_requests.counts(operation)
+    counts = requests.counts(operation)
     for step in operation.steps:
         click.echo(_line(step.outcome, f"{words.STEPS[step.what]}: {step.label} {step.target}"))
         if step.detail:
@@ -76,7 +77,7 @@ def _line(outcome: str | None, what: str) -> str:
 @scheduled.command("list")
 def list_jobs() -> None:
     """Every job, its last and its next run."""
-    for job in jobs.everything():
+    for job in scheduler.everything():
         last = f"{job.last_at:%Y-%m-%d %H:%M:%S}" if job.last_at else "not yet"
         following = f"{job.next_at:%Y-%m-%d %H:%M:%S}" if job.next_at else ""
         click.echo(f"{job.name:20} last {last:20} next {following:20} {job.error or ''}".rstrip())
@@ -89,7 +90,7 @@ def run_job(name: str) -> None:
     if not server_is_running():
         raise click.ClickException("No server is running; jobs run in the server.")
     with refusals_in_words():
-        job = jobs.run_now(COMMAND_LINE, name, utc_now(), OPERATION_DONE)
+        job = scheduler.run_now(COMMAND_LINE, name, utc_now(), OPERATION_DONE)
     if job.error:
         raise click.ClickException(f"It ran and failed: {job.error}")
     click.echo(f"It ran and took {job.seconds} s." if job.asked_at is None else "Asked for.")

@@ -10,9 +10,10 @@ from flask.cli import AppGroup
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
 from wa_app.models import Operation, utc_now
-from wa_app.services import operation_requests, ownership
+from wa_app.services import ownership
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.services.runtime import Runtime
+from wa_app.services.operations import requests
+from wa_app.services.runtime.lifecycle import Runtime
 from wa_app.wording.refusals import sentence_of
 
 wa = AppGroup("wa", help="Run Vigía from the command line.")
@@ -52,7 +53,7 @@ def runtime() -> Runtime:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Operation:
     """An operation, done by the server, or here when there is none; or as it is when that takes
     too long."""
-    return operation_requests.carried_out(
+    return requests.carried_out(
         COMMAND_LINE, kind, OPERATION_DONE, parameters, dry_run=dry_run, meanwhile=_stand_in
     )
 

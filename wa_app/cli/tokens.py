@@ -6,8 +6,8 @@ from flask.cli import AppGroup
 from wa_app.cli.shared import refusals_in_words, wa
 from wa_app.domain.users import SCOPES
 from wa_app.models import Token, utc_now
-from wa_app.services import accounts, tokens
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.users import accounts, tokens
 
 group = AppGroup("token", help="Tokens: what a program shows instead of a login.")
 wa.add_command(group)

@@ -9,8 +9,8 @@ from flask.cli import AppGroup
 from wa_app.cli.shared import refusals_in_words, settings, wa
 from wa_app.domain.errors import WrongInput
 from wa_app.models import User, utc_now
-from wa_app.services import accounts, invitations, people
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.users import accounts, invitations, user_list
 from wa_app.wording import mails
 from wa_app.wording.users import USER_LOOKS
 
@@ -74,7 +74,7 @@ def new_password(email: str, password: str | None) -> None:
 def list_users() -> None:
     """Everybody with a login."""
     for user in accounts.everyone():
-        state = people.state_of(user)
+        state = user_list.state_of(user)
         shown = "" if state == "active" else f"  {str(USER_LOOKS[state].word).lower()}"
         click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{shown}")
 
@@ -137,7 +137,7 @@ def delete_user(email: str, yes: bool) -> None:
 
 
 def _what_goes(user: User) -> str:
-    goes = people.belongings(user)
+    goes = user_list.belongings(user)
     return (
         f"Connections closed and removed: {goes.connections}; unlinked from a phone: {goes.linked}."
         f"\nTheir saved logins are backed up, then removed."

@@ -24,8 +24,9 @@ from wa_app.domain.errors import (
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import csrf, db, login_manager
 from wa_app.models import Connection, Token, User
-from wa_app.services import connection_access, connection_registry, tokens
 from wa_app.services.audit import Actor
+from wa_app.services.connections import access, registry
+from wa_app.services.users import tokens
 from wa_app.web.errors import wants_json
 from wa_app.web.times import now
 
@@ -173,7 +174,7 @@ def own_connection_or_404(connection_id: str) -> Connection:
     """The one place that decides whether a connection may be seen by who is signed in."""
     if not _CONNECTION_ID.fullmatch(connection_id):
         raise ConnectionNotFound
-    return connection_access.own(me(), connection_id)
+    return access.own(me(), connection_id)
 
 
 def chosen_connection(user: User, channel: Channel | None = None) -> Connection | None:
@@ -183,11 +184,11 @@ def chosen_connection(user: User, channel: Channel | None = None) -> Connection 
     if named is not None:
         if not _CONNECTION_ID.fullmatch(named):
             raise ConnectionNotFound
-        found = connection_access.own(user, named)
+        found = access.own(user, named)
         if channel is not None and found.channel is not channel:
             raise ConnectionNotFound
         return found
-    known = [one for one in connection_registry.of_user(user) if channel in (None, one.channel)]
+    known = [one for one in registry.of_user(user) if channel in (None, one.channel)]
     return min(known, key=lambda one: one.channel is not Channel.WHATSAPP, default=None)
 
 

@@ -7,7 +7,7 @@ from flask_login import login_required
 
 from wa_app.domain.errors import Refused
 from wa_app.domain.users import SCOPES
-from wa_app.services import accounts, tokens
+from wa_app.services.users import accounts, tokens
 from wa_app.web import errors, inputs
 from wa_app.web.access import actor, me
 from wa_app.web.auth import enter

@@ -13,7 +13,9 @@ from wa_app.domain.sessions.connection import is_under_way, shown_status
 from wa_app.domain.sessions.policy import QR_TOTAL
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent, User
-from wa_app.services import connection_registry, connection_status, ownership
+from wa_app.services import ownership
+from wa_app.services.connections import registry
+from wa_app.services.connections import status as connection_status
 from wa_app.services.ownership import owner_is_alive
 from wa_app.web import times
 from wa_app.web.access import practice_offered
@@ -171,7 +173,7 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
 
 def tabs_of(user: User) -> list[Card]:
     """One per connection, and one per channel that has none yet."""
-    known = connection_registry.of_user(user)
+    known = registry.of_user(user)
     offered = [Channel.WHATSAPP, *([Channel.PRACTICE] if practice_offered() else [])]
     return [
         card_of(connection, channel)

@@ -11,8 +11,9 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.extensions import db
-from wa_app.services import database, ownership
-from wa_app.services.database import Tables
+from wa_app.services import ownership
+from wa_app.services.runtime import database
+from wa_app.services.runtime.database import Tables
 from wa_app.web.errors import RETRY_AFTER
 from wa_app.web.times import now
 from wa_app.wording.times import iso

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.models import Connection, ConnectionEvent
-from wa_app.services import connection_registry, connection_status
+from wa_app.services.connections import registry, status
 from wa_app.web import inputs, times
 from wa_app.web.access import chosen_connection, me
 
@@ -21,13 +21,11 @@ PAGE = 50
 def events() -> ResponseReturnValue:
     connection = chosen_connection(me())
     before = inputs.whole("before", default=None, most=2**31 - 1)
-    found = (
-        connection_status.history(connection, before=before, limit=PAGE + 1) if connection else []
-    )
+    found = status.history(connection, before=before, limit=PAGE + 1) if connection else []
     return render_template(
         "history.html",
         connection=connection,
-        connections=connection_registry.of_user(me()),
+        connections=registry.of_user(me()),
         days=_by_day(found[:PAGE]),
         is_first=before is None,
         older=_older(connection, found[PAGE - 1].id) if len(found) > PAGE else None,

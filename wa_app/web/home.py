@@ -13,8 +13,9 @@ from wa_app.domain.errors import Refused, WrongInput
 from wa_app.domain.phone_numbers import e164
 from wa_app.domain.sessions.states import Channel, Status
 from wa_app.models import Connection
-from wa_app.services import bot_settings, connection_registry, connection_status, connections
-from wa_app.services.connection_status import settled
+from wa_app.services.bot import settings
+from wa_app.services.connections import registry, requests, status
+from wa_app.services.connections.status import settled
 from wa_app.web import errors, times
 from wa_app.web.access import (
     LOCALES,
@@ -138,7 +139,7 @@ def first_connect() -> ResponseReturnValue:
     """The first connect on a channel creates the connection."""
     channel = Channel.PRACTICE if request.form.get("channel") == "practice" else Channel.WHATSAPP
     refuse_hidden(channel)
-    return _connect(connection_registry.first_or_create(actor(), me(), channel))
+    return _connect(registry.first_or_create(actor(), me(), channel))
 
 
 @bp.post("/connections/<connection_id>/connect")
@@ -151,10 +152,10 @@ def _connect(connection: Connection) -> ResponseReturnValue:
     linked = connection.has_credentials
     fresh, phone = bool(request.form.get("fresh")), request.form.get("phone", "").strip()
     try:
-        connections.connect(actor(), connection, fresh=fresh, phone=e164(phone) if phone else None)
+        requests.connect(actor(), connection, fresh=fresh, phone=e164(phone) if phone else None)
     except WrongInput as wrong:
         return errors.back_with_words(wrong, url_for(".pair", connection_id=connection.id))
-    settled(connection, seen=connection_status.has_answer)
+    settled(connection, seen=status.has_answer)
     if linked and not fresh:
         return _home(connection)
     return redirect(url_for(".pair", connection_id=connection.id))
@@ -164,7 +165,7 @@ def _connect(connection: Connection) -> ResponseReturnValue:
 @login_required
 def reconnect(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    connections.reconnect(actor(), connection)
+    requests.reconnect(actor(), connection)
     return _home(connection)
 
 
@@ -172,7 +173,7 @@ def reconnect(connection_id: str) -> ResponseReturnValue:
 @login_required
 def accept_number(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    connections.choose_number(actor(), connection, keep=True)
+    requests.choose_number(actor(), connection, keep=True)
     return _home(connection)
 
 
@@ -181,8 +182,8 @@ def accept_number(connection_id: str) -> ResponseReturnValue:
 def unlink_number(connection_id: str) -> ResponseReturnValue:
     """Then a code for the right phone is shown."""
     connection = own_connection_or_404(connection_id)
-    connections.choose_number(actor(), connection, keep=False)
-    settled(connection, seen=connection_status.has_answer)
+    requests.choose_number(actor(), connection, keep=False)
+    settled(connection, seen=status.has_answer)
     return redirect(url_for(".pair", connection_id=connection.id))
 
 
@@ -190,7 +191,7 @@ def unlink_number(connection_id: str) -> ResponseReturnValue:
 @login_required
 def disconnect(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    connections.disconnect(actor(), connection)
+    requests.disconnect(actor(), connection)
     return _home(connection)
 
 
@@ -199,7 +200,7 @@ def disconnect(connection_id: str) -> ResponseReturnValue:
 def logout(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
     told_whatsapp = connection.status is Status.CONNECTED
-    connections.logout(actor(), connection)
+    requests.logout(actor(), connection)
     flash(_("Unlinked.") if told_whatsapp else also_on_the_phone(_("Unlinked.")), "done")
     return _home(connection)
 
@@ -208,7 +209,7 @@ def logout(connection_id: str) -> ResponseReturnValue:
 @login_required
 def force_cleanup(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    connections.force_cleanup(actor(), connection)
+    requests.force_cleanup(actor(), connection)
     flash(also_on_the_phone(_("The saved login is being removed. Then press Connect.")), "done")
     return _home(connection)
 
@@ -217,7 +218,7 @@ def force_cleanup(connection_id: str) -> ResponseReturnValue:
 @login_required
 def bot(connection_id: str) -> ResponseReturnValue:
     connection = own_connection_or_404(connection_id)
-    bot_settings.set_bot(
+    settings.set_bot(
         actor(),
         connection,
         enabled=bool(request.form.get("enabled")),

@@ -3,7 +3,7 @@
 from flask import request
 
 from wa_app.models import User
-from wa_app.services import invitations
+from wa_app.services.users import invitations
 from wa_app.wording import mails
 
 

@@ -9,7 +9,7 @@ from wa_app.domain.messages import Direction
 from wa_app.domain.practice import EVENTS, SWITCHES
 from wa_app.domain.sessions.states import Status
 from wa_app.models import Connection, PracticeMessage
-from wa_app.services import practice
+from wa_app.services.connections import practice
 from wa_app.web import times
 from wa_app.web.cards import FAST, SLOW
 from wa_app.wording.practice import FAULTS, FaultWords

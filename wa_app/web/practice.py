@@ -8,8 +8,8 @@ from flask_login import login_required
 from wa_app.domain.errors import NotFound, Refused
 from wa_app.domain.sessions.states import Channel
 from wa_app.models import Connection
-from wa_app.services import connections, practice
-from wa_app.services.connection_status import settled
+from wa_app.services.connections import practice, requests
+from wa_app.services.connections.status import settled
 from wa_app.web import errors
 from wa_app.web.access import (
     actor,
@@ -48,7 +48,7 @@ def phone() -> ResponseReturnValue:
 def scan(connection_id: str) -> ResponseReturnValue:
     connection = practice_connection_or_404(connection_id)
     practice.scan(connection)
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     settled(connection, seen=lambda looked_at: looked_at.has_credentials)
     return redirect(url_for("home.pair", connection_id=connection.id))
 
@@ -58,7 +58,7 @@ def scan(connection_id: str) -> ResponseReturnValue:
 def write(connection_id: str) -> ResponseReturnValue:
     connection = practice_connection_or_404(connection_id)
     practice.write(connection, request.form.get("text", ""), request.form.get("customer", ""))
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     return redirect(_where_from())
 
 
@@ -68,7 +68,7 @@ def set_fault(connection_id: str) -> ResponseReturnValue:
     connection = practice_connection_or_404(connection_id)
     on = request.form.get("on") == "true"
     practice.set_fault(actor(), connection, request.form.get("kind", ""), on)
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     flash(_("Done. Watch the connection card.") if on else _("Switched off."), "done")
     return redirect(_where_from())
 

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.domain.errors import Refused
-from wa_app.services import mails
+from wa_app.services.notifications import mails
 from wa_app.web import errors
 from wa_app.web.access import actor, me, require_admin
 

@@ -7,8 +7,9 @@ from flask_login import login_required
 
 from wa_app.domain.errors import Refused
 from wa_app.models import Operation
-from wa_app.services import backups as files
-from wa_app.services import operation_requests, restoring
+from wa_app.services.operations import backups as restoring
+from wa_app.services.operations import requests
+from wa_app.services.sessions import backup_files as files
 from wa_app.web.access import actor, require_admin, settings
 from wa_app.web.errors import back_with_words
 from wa_app.web.inputs import LONGEST_WAIT
@@ -63,10 +64,10 @@ def restore(backup_id: str) -> ResponseReturnValue:
 def _act(kind: str, done: str = "", **parameters: str) -> ResponseReturnValue:
     """`done` is said when all went well, else the result in numbers and why."""
     try:
-        operation = operation_requests.carried_out(actor(), kind, LONGEST_WAIT, parameters)
+        operation = requests.carried_out(actor(), kind, LONGEST_WAIT, parameters)
     except Refused as refused:
         return back_with_words(refused, url_for(".backups"))
-    counts = operation_requests.counts(operation)
+    counts = requests.counts(operation)
     told = [summary(operation, counts), *_whys(operation)]
     went_well = operation.state == "DONE" and not counts["failed"]
     flash((went_well and done) or " ".join(told), "error" if counts["failed"] else "done")

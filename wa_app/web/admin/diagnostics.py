@@ -6,8 +6,8 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
-from wa_app.services.doctor import Report
-from wa_app.services.report import diagnoses, doctor, examine, grouped, plain_text
+from wa_app.services.doctor.checks import Report
+from wa_app.services.doctor.report import diagnoses, doctor, examine, grouped, plain_text
 from wa_app.web.access import require_admin
 
 bp = Blueprint("admin_diagnostics", __name__, url_prefix="/admin/diagnostics")

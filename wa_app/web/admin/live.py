@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 from flask_login import login_required
 
-from wa_app.services import operation_requests
+from wa_app.services.operations import requests
 from wa_app.web.access import require_admin
 from wa_app.web.admin import maintenance, overview
 from wa_app.web.live import fragment
@@ -21,7 +21,7 @@ def connections() -> Response:
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> Response:
-    found = operation_requests.find(operation_id)
+    found = requests.find(operation_id)
     return fragment("admin/_operation.html", **maintenance.shown_operation(found))
 
 

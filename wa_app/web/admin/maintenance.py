@@ -10,7 +10,8 @@ from flask_login import login_required
 from wa_app.domain.errors import ConfirmFirst, Refused, WrongInput
 from wa_app.domain.operations import CONFIRMATION, needs_word
 from wa_app.models import Operation
-from wa_app.services import jobs, operation_requests, watchdog
+from wa_app.services.operations import requests
+from wa_app.services.runtime import scheduler, watchdog
 from wa_app.web import errors
 from wa_app.web.access import actor, require_admin
 from wa_app.web.times import now
@@ -33,8 +34,8 @@ def refused(error: Refused) -> ResponseReturnValue:
 @bp.get("")
 @login_required
 def maintenance() -> ResponseReturnValue:
-    latest = operation_requests.latest(LATEST)
-    summaries = [words.summary(one, operation_requests.counts(one)) for one in latest]
+    latest = requests.latest(LATEST)
+    summaries = [words.summary(one, requests.counts(one)) for one in latest]
     return render_template(
         "admin/maintenance.html",
         cleanups=words.CLEANUPS,
@@ -56,20 +57,18 @@ def clean() -> ResponseReturnValue:
     typed = request.form.get("confirm", "").strip()
     if needs_word(kind) and not dry_run and typed != CONFIRMATION:
         raise ConfirmFirst
-    asked = operation_requests.carried_out(actor(), kind, SHORT_WAIT, dry_run=dry_run)
+    asked = requests.carried_out(actor(), kind, SHORT_WAIT, dry_run=dry_run)
     return redirect(url_for(".operation", operation_id=asked.id))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> ResponseReturnValue:
-    return render_template(
-        "admin/operation.html", **shown_operation(operation_requests.find(operation_id))
-    )
+    return render_template("admin/operation.html", **shown_operation(requests.find(operation_id)))
 
 
 def shown_operation(found: Operation) -> dict[str, Any]:
-    counts = operation_requests.counts(found)
+    counts = requests.counts(found)
     return {
         "operation": found,
         "operation_title": words.title,
@@ -90,7 +89,7 @@ def shown_operation(found: Operation) -> dict[str, Any]:
 @bp.post("/jobs/<name>/run")
 @login_required
 def run(name: str) -> ResponseReturnValue:
-    job = jobs.run_now(actor(), name, now(), SHORT_WAIT)
+    job = scheduler.run_now(actor(), name, now(), SHORT_WAIT)
     if job.asked_at is not None:
         flash(_("Asked for. It runs as soon as it can."), "done")
     elif job.error:
@@ -101,4 +100,4 @@ def run(name: str) -> ResponseReturnValue:
 
 
 def shown_jobs() -> dict[str, Any]:
-    return {"jobs": jobs.everything(), "job_words": words.JOBS}
+    return {"jobs": scheduler.everything(), "job_words": words.JOBS}

@@ -13,8 +13,10 @@ from flask_login import login_required
 from wa_app.domain.errors import WrongInput
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import alert_list, connection_registry, overview, ownership
-from wa_app.services.overview import Query
+from wa_app.services import ownership
+from wa_app.services.connections import overview, registry
+from wa_app.services.connections.overview import Query
+from wa_app.services.notifications import alert_list
 from wa_app.services.ownership import owner_is_alive
 from wa_app.web import errors
 from wa_app.web.access import actor, require_admin, settings
@@ -152,7 +154,7 @@ def act() -> ResponseReturnValue:
 
 def _named(connection_ids: list[str]) -> dict[str, str]:
     found = [db.session.get(Connection, each) for each in connection_ids[: overview.MOST_AT_ONCE]]
-    return {one.id: connection_registry.label(one) for one in found if one is not None}
+    return {one.id: registry.label(one) for one in found if one is not None}
 
 
 def _tell(results: Mapping[str, str]) -> None:

@@ -17,7 +17,9 @@ from flask_login import login_required, logout_user
 from wa_app.domain.errors import Refused
 from wa_app.domain.users import MAX_CONNECTIONS
 from wa_app.models import User
-from wa_app.services import accounts, backups, connection_registry, invitations, people
+from wa_app.services.connections import registry
+from wa_app.services.sessions import backup_files
+from wa_app.services.users import accounts, invitations, user_list
 from wa_app.web import errors, inputs, links
 from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
 from wa_app.web.times import now
@@ -69,10 +71,10 @@ def _everyone(**more: object) -> str:
     filters = {
         "q": request.args.get("q", "").replace("\0", ""),
         "role": _one_of(accounts.ROLES, request.args.get("role")),
-        "state": _one_of(tuple(people.STATES), request.args.get("state")),
+        "state": _one_of(tuple(user_list.STATES), request.args.get("state")),
     }
     page = inputs.whole("page", default=1, most=10**6) or 1
-    listed, total = people.search(
+    listed, total = user_list.search(
         filters["q"], role=filters["role"], state=filters["state"], page=page
     )
     return render_template(
@@ -81,7 +83,7 @@ def _everyone(**more: object) -> str:
         total=total,
         filters=filters,
         page=page,
-        pages=max(1, -(-total // people.PAGE)),
+        pages=max(1, -(-total // user_list.PAGE)),
         link=links.address,
         **_words(),
         **more,
@@ -96,8 +98,8 @@ def _one_of(known: tuple[str, ...], word: str | None) -> str:
 def _words() -> dict[str, object]:
     return {
         "looks_of_user": USER_LOOKS,
-        "state_of": people.state_of,
-        "limit_of": connection_registry.limit_of,
+        "state_of": user_list.state_of,
+        "limit_of": registry.limit_of,
     }
 
 
@@ -189,8 +191,8 @@ def confirm_delete(user_id: int) -> ResponseReturnValue:
     return render_template(
         "admin/user_delete.html",
         user=user,
-        goes=people.belongings(user),
-        days_after_removal=backups.KEPT_AFTER_REMOVAL.days,
+        goes=user_list.belongings(user),
+        days_after_removal=backup_files.KEPT_AFTER_REMOVAL.days,
     )
 
 
@@ -198,7 +200,7 @@ def confirm_delete(user_id: int) -> ResponseReturnValue:
 @login_required
 def delete(user_id: int) -> ResponseReturnValue:
     user = accounts.by_id(user_id)
-    email, goes, is_me = user.email, people.belongings(user), user.id == me().id
+    email, goes, is_me = user.email, user_list.belongings(user), user.id == me().id
     accounts.remove(actor(), user)
     if is_me:
         logout_user()
@@ -215,7 +217,7 @@ def _one(user: User, **more: object) -> str:
     return render_template(
         "admin/user.html",
         user=user,
-        linked=people.linked(user),
+        linked=user_list.linked(user),
         everybodys=settings().max_connections_per_user,
         link=links.address,
         **_words(),

@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 
 from wa_app.models import Connection, User
 from wa_app.services import ownership
-from wa_app.services.connection_status import status_document
+from wa_app.services.connections.status import status_document
 from wa_app.services.ownership import owner_is_alive
 from wa_app.web.times import now
 from wa_app.wording.connections import explain, sentence

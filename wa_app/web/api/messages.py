@@ -7,7 +7,9 @@ from flask_login import login_required
 from wa_app.domain.errors import ConnectionNotFound, NotFound, PairFirst, WrongInput
 from wa_app.domain.messages import MessageState
 from wa_app.models import Connection, Message
-from wa_app.services import bot_settings, connection_registry, connections, outbox
+from wa_app.services.bot import settings
+from wa_app.services.connections import registry, requests
+from wa_app.services.messages import outbox
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me
 from wa_app.web.api.answers import answer
@@ -35,7 +37,7 @@ def send() -> Response:
     if connection is None:
         raise PairFirst
     message = outbox.accept(connection, to, text, idempotency_key=key)
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     return _message_answer(message, 202)
 
 
@@ -45,7 +47,7 @@ def message(message_id: int) -> Response:
     if "connection" in request.args:
         candidates = [chosen_connection(me())]
     else:
-        candidates = [*connection_registry.of_user(me())]
+        candidates = [*registry.of_user(me())]
     for connection in candidates:
         found = outbox.find(connection, message_id) if connection else None
         if found is not None:
@@ -89,7 +91,7 @@ def bot() -> Response:
 def change_bot() -> Response:
     asked = inputs.body(enabled=bool, fallbackText=str)
     connection = _own()
-    bot_settings.set_bot(
+    settings.set_bot(
         actor(),
         connection,
         enabled=asked.get("enabled"),

@@ -7,8 +7,8 @@ from flask_login import login_required
 from wa_app.domain.errors import ConnectionNotFound, WrongInput
 from wa_app.domain.sessions.states import Channel
 from wa_app.models import Connection, PracticeMessage
-from wa_app.services import connections, practice
-from wa_app.services.connection_status import settled
+from wa_app.services.connections import practice, requests
+from wa_app.services.connections.status import settled
 from wa_app.web import inputs
 from wa_app.web.access import actor, chosen_connection, me, practice_offered
 from wa_app.web.api.answers import answer, status_answer
@@ -24,7 +24,7 @@ def scan() -> Response:
     inputs.body()
     connection = _own()
     practice.scan(connection)
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     connection = settled(connection, seen=lambda looked_at: looked_at.has_credentials)
     return status_answer(connection, me(), message=_("The practice phone has scanned the code."))
 
@@ -43,7 +43,7 @@ def write() -> Response:
     text = inputs.required(asked, "text")
     connection = _own()
     message = practice.write(connection, text, asked.get("customer", ""))
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     return answer(_("The customer has written."), 201, **_described(message))
 
 
@@ -56,7 +56,7 @@ def set_fault() -> Response:
         raise WrongInput("kind", "unknown_fault")
     connection = _own()
     practice.set_fault(actor(), connection, kind, on)
-    connections.wake(connection.id)
+    requests.wake(connection.id)
     return answer(str(FAULTS[kind].effect) if on else _("Switched off."), kind=kind, on=on)
 
 

@@ -8,14 +8,11 @@ from wa_app.domain.errors import NoOtherNumber, NotFound, OperationNotFound, Pai
 from wa_app.domain.phone_numbers import e164
 from wa_app.domain.sessions.states import Channel, Status
 from wa_app.models import Connection, ConnectionEvent, Operation, User
-from wa_app.services import (
-    connection_registry,
-    connection_status,
-    connections,
-    operation_requests,
-    ownership,
-)
-from wa_app.services.connection_status import settled, status_document
+from wa_app.services import ownership
+from wa_app.services.connections import registry, requests
+from wa_app.services.connections import status as connection_status
+from wa_app.services.connections.status import settled, status_document
+from wa_app.services.operations import requests as operation_requests
 from wa_app.services.ownership import owner_is_alive
 from wa_app.web import inputs, qr
 from wa_app.web.access import actor, chosen_connection, me, own_connection_or_404, refuse_hidden
@@ -57,7 +54,7 @@ def number() -> Response:
     connection = chosen_connection(me())
     if connection is None:
         raise NoOtherNumber
-    connections.choose_number(actor(), connection, keep=keep)
+    requests.choose_number(actor(), connection, keep=keep)
     return status_answer(settled(connection, seen=connection_status.has_answer), me())
 
 
@@ -74,7 +71,7 @@ def logout() -> Response:
     connection = chosen_connection(me())
     told_whatsapp = connection is not None and connection.status is Status.CONNECTED
     if connection is not None:
-        connections.logout(actor(), connection)
+        requests.logout(actor(), connection)
         connection = settled(connection)
     message = _("Unlinked.") if told_whatsapp else also_on_the_phone(_("Unlinked."))
     return status_answer(connection, me(), message=message)
@@ -91,7 +88,7 @@ def connect_for(user: User) -> Response:
     asked = inputs.body(fresh=bool, channel=Channel, phone=str)
     phone = e164(asked["phone"]) if "phone" in asked else None
     connection = _connection_to_connect(user, asked.get("channel"))
-    connections.connect(actor(), connection, fresh=asked.get("fresh", False), phone=phone)
+    requests.connect(actor(), connection, fresh=asked.get("fresh", False), phone=phone)
     return status_answer(
         connection_status.wait_until(connection.id, connection_status.has_answer, wait), user
     )
@@ -102,7 +99,7 @@ def reconnect_for(user: User) -> Response:
     connection = chosen_connection(user)
     if connection is None:
         raise PairFirst
-    connections.reconnect(actor(), connection)
+    requests.reconnect(actor(), connection)
     return status_answer(settled(connection), user)
 
 
@@ -110,7 +107,7 @@ def disconnect_for(user: User) -> Response:
     inputs.body()
     connection = chosen_connection(user)
     if connection is not None:
-        connections.disconnect(actor(), connection)
+        requests.disconnect(actor(), connection)
         connection = settled(connection)
     return status_answer(connection, user, message=_("Switched off. The number stays linked."))
 
@@ -121,7 +118,7 @@ def force_cleanup_for(user: User) -> Response:
     connection = chosen_connection(user)
     if connection is None:
         return answer(_("There was nothing to clean up."), steps=[])
-    started = connections.force_cleanup(actor(), connection)
+    started = requests.force_cleanup(actor(), connection)
     return operation_answer(operation_requests.wait_for(started.id, wait))
 
 
@@ -133,7 +130,7 @@ def _connection_to_connect(user: User, channel: Channel | None) -> Connection:
         return there
     if there is not None and "connection" in request.args:
         raise WrongInput("channel", "other_channel")
-    return connection_registry.first_or_create(actor(), user, channel or Channel.WHATSAPP)
+    return registry.first_or_create(actor(), user, channel or Channel.WHATSAPP)
 
 
 def operation_answer(operation: Operation) -> Response:
@@ -153,7 +150,7 @@ def operation_answer(operation: Operation) -> Response:
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> Response:
-    for connection in connection_registry.of_user(me()):
+    for connection in registry.of_user(me()):
         found = connection_status.operation(connection, operation_id)
         if found is not None:
             return operation_answer(found)
@@ -166,7 +163,7 @@ def operation(operation_id: int) -> Response:
 @bp.get("/connections")
 @login_required
 def list_connections() -> Response:
-    known = [_described(connection) for connection in connection_registry.of_user(me())]
+    known = [_described(connection) for connection in registry.of_user(me())]
     return answer(_("Connections: %(count)d.", count=len(known)), connections=known)
 
 
@@ -179,7 +176,7 @@ def create_connection() -> Response:
     name = asked.get("name", "").strip()
     if len(name) > inputs.MAX_NAME:
         raise WrongInput("name", "too_long")
-    created = connection_registry.create(actor(), me(), channel, name)
+    created = registry.create(actor(), me(), channel, name)
     return answer(_("Created."), 201, **_described(created))
 
 
@@ -190,7 +187,7 @@ def remove_connection(connection_id: str) -> Response:
     message = _("Removed.")
     if connection.has_credentials and connection.status is not Status.CONNECTED:
         message = also_on_the_phone(message)
-    connections.remove(actor(), connection)
+    requests.remove(actor(), connection)
     return answer(message)
 
 

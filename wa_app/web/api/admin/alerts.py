@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 from flask_login import login_required
 
 from wa_app.models import Mail
-from wa_app.services import mails
-from wa_app.services.alert_list import listed
+from wa_app.services.notifications import mails
+from wa_app.services.notifications.alert_list import listed
 from wa_app.web import inputs
 from wa_app.web.access import actor, me, require_admin
 from wa_app.web.api.answers import answer

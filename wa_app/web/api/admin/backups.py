@@ -9,9 +9,9 @@ from flask_login import login_required
 from wa_app.domain.errors import ConnectionNotFound
 from wa_app.extensions import db
 from wa_app.models import Connection
-from wa_app.services import backups as files
-from wa_app.services import restoring
-from wa_app.services.restoring import Listed
+from wa_app.services.operations import backups
+from wa_app.services.operations.backups import Listed
+from wa_app.services.sessions import backup_files as files
 from wa_app.web import inputs
 from wa_app.web.access import require_admin, settings
 from wa_app.web.api.admin.operations import carried_out
@@ -25,7 +25,7 @@ bp.before_request(require_admin)
 @bp.get("")
 @login_required
 def everything() -> Response:
-    listed = restoring.everything(settings())
+    listed = backups.everything(settings())
     return answer(
         _("Backups: %(count)d.", count=len(listed)),
         backups=[_document(one) for one in listed],

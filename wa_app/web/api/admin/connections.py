@@ -9,8 +9,9 @@ from flask_login import login_required
 from wa_app.domain.errors import NotFound, UserInactive, UserNotFound, WrongInput
 from wa_app.extensions import db
 from wa_app.models import Connection, User
-from wa_app.services import overview, ownership
-from wa_app.services.connection_status import status_document
+from wa_app.services import ownership
+from wa_app.services.connections import overview
+from wa_app.services.connections.status import status_document
 from wa_app.web import inputs
 from wa_app.web.access import actor, me, require_admin
 from wa_app.web.api.answers import answer

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.services.report import document, examine
+from wa_app.services.doctor.report import document, examine
 from wa_app.web.access import require_admin
 from wa_app.web.api.answers import answer
 

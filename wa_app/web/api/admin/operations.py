@@ -9,7 +9,8 @@ from flask_login import login_required
 from wa_app.domain.errors import ConfirmFirst, NotFound
 from wa_app.domain.operations import CONFIRMATION, needs_word
 from wa_app.models import JobRun, Operation
-from wa_app.services import jobs, operation_requests
+from wa_app.services.operations import requests
+from wa_app.services.runtime import scheduler
 from wa_app.web import inputs
 from wa_app.web.access import actor, require_admin
 from wa_app.web.api.answers import answer
@@ -38,17 +39,17 @@ def clean(name: str) -> Response:
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
     """The result of an operation, or 202 while it is under way."""
     wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
-    return _answer(operation_requests.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
+    return _answer(requests.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")
 @login_required
 def operation(operation_id: int) -> Response:
-    return _answer(operation_requests.find(operation_id))
+    return _answer(requests.find(operation_id))
 
 
 def _answer(operation: Operation) -> Response:
-    message = summary(operation, operation_requests.counts(operation))
+    message = summary(operation, requests.counts(operation))
     code = 200 if operation.state == "DONE" else 202
     return answer(message, code, **_document(operation))
 
@@ -59,7 +60,7 @@ def _answer(operation: Operation) -> Response:
 @bp.get("/jobs")
 @login_required
 def scheduled() -> Response:
-    found = jobs.everything()
+    found = scheduler.everything()
     documents = [_job(job) for job in found]
     return answer(_("Jobs: %(count)d.", count=len(found)), jobs=documents)
 
@@ -69,7 +70,7 @@ def scheduled() -> Response:
 def run(name: str) -> Response:
     wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
     inputs.body()
-    job = jobs.run_now(actor(), name, now(), wait)
+    job = scheduler.run_now(actor(), name, now(), wait)
     if job.asked_at is not None:
         return answer(_("Asked for. It runs as soon as it can."), 202, **_job(job))
     message = _("It ran and failed.") if job.error else _("It ran.")
@@ -86,7 +87,7 @@ def _document(operation: Operation) -> dict[str, Any]:
         "actor": operation.actor,
         "createdAt": iso(operation.created_at),
         "finishedAt": iso(operation.finished_at),
-        "counts": operation_requests.counts(operation),
+        "counts": requests.counts(operation),
         "steps": [
             {
                 "what": step.what,

@@ -8,7 +8,8 @@ from flask_login import login_required
 
 from wa_app.domain.errors import WrongInput
 from wa_app.models import User
-from wa_app.services import accounts, connection_registry, invitations, people
+from wa_app.services.connections import registry
+from wa_app.services.users import accounts, invitations, user_list
 from wa_app.web import inputs, links
 from wa_app.web.access import actor, refuse_for_oneself, require_admin
 from wa_app.web.api.answers import answer
@@ -25,18 +26,18 @@ bp.before_request(require_admin)
 def everyone() -> Response:
     filters = {
         "role": _known("role", "unknown_role", accounts.ROLES),
-        "state": _known("state", "unknown_state", tuple(people.STATES)),
+        "state": _known("state", "unknown_state", tuple(user_list.STATES)),
     }
     words = inputs.text("q", request.args.get("q", ""))
     page = inputs.whole("page", default=1, most=10**6) or 1
-    listed, total = people.search(words, page=page, **filters)
+    listed, total = user_list.search(words, page=page, **filters)
     users = [_described(row.user, row.linked) for row in listed]
     return answer(
         _("Users: %(count)d.", count=total),
         users=users,
         total=total,
         page=page,
-        pageSize=people.PAGE,
+        pageSize=user_list.PAGE,
     )
 
 
@@ -83,7 +84,7 @@ def _changes(asked: dict[str, Any]) -> dict[str, Any]:
 def delete(user_id: int) -> Response:
     inputs.body()
     user = accounts.by_id(user_id)
-    email, goes = user.email, people.belongings(user)
+    email, goes = user.email, user_list.belongings(user)
     accounts.remove(actor(), user)
     return answer(
         deleted(email, connections=goes.connections, messages=goes.messages, tokens=goes.tokens),
@@ -137,11 +138,11 @@ def _described(user: User, linked: int | None = None) -> dict[str, object]:
         "email": user.email,
         "name": user.name,
         "role": user.role,
-        "state": people.state_of(user),
+        "state": user_list.state_of(user),
         "active": user.active,
-        "connections": people.linked(user) if linked is None else linked,
+        "connections": user_list.linked(user) if linked is None else linked,
         "maxConnections": user.max_connections,
-        "connectionLimit": connection_registry.limit_of(user),
+        "connectionLimit": registry.limit_of(user),
         "linkExpiresAt": iso(user.invite_expires_at),
         "createdAt": iso(user.created_at),
     }

@@ -1,0 +1,138 @@
+"""Requests: each changes the wanted half of a connection, commits, and wakes the owner.
+
+None of them touches a socket, so they work the same in the owner, in a standby and from the
+command line.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from limits import RateLimitItemPerMinute
+from sqlalchemy import select, update
+
+from wa_app.domain.errors import NoOtherNumber, PairFirst, TooOften
+from wa_app.domain.sessions.connection import REQUESTS
+from wa_app.domain.sessions.states import Hold
+from wa_app.extensions import db, limiter
+from wa_app.models import Connection, Operation, OperationStep
+from wa_app.services import audit
+from wa_app.services.audit import Actor
+from wa_app.services.connections import registry
+
+DIALS = RateLimitItemPerMinute(10)
+
+
+def connect(
+    actor: Actor, connection: Connection, *, fresh: bool = False, phone: str | None = None
+) -> None:
+    """`phone` (E.164) asks for a pairing code instead of a QR. Raises `TooOften`."""
+    _limit_dials(connection)
+    marks = []
+    if not connection.has_credentials and phone != connection.pair_phone:
+        marks.append("reopen_version")  # the QR on show becomes a code, or the other way round
+    kind = "connect_fresh" if fresh else "connect"
+    _ask(actor, connection, kind, *marks, pair_phone=phone)
+
+
+def reconnect(actor: Actor, connection: Connection) -> None:
+    """Raises `PairFirst` without credentials, and `TooOften`."""
+    wiping = connection.wipe_version > connection.wiped_version
+    if not connection.has_credentials or wiping:
+        raise PairFirst
+    _limit_dials(connection)
+    _ask(actor, connection, "reconnect")
+
+
+def choose_number(actor: Actor, connection: Connection, *, keep: bool) -> None:
+    """Another number was linked than the one this connection belongs to. `keep`: it is the new
+    number of this shop; else it is unlinked, and a new code follows. Raises `NoOtherNumber`, and
+    `TooOften`."""
+    if connection.hold is not Hold.OTHER_NUMBER:
+        raise NoOtherNumber
+    _limit_dials(connection)
+    _ask(actor, connection, "accept_number" if keep else "unlink_number")
+
+
+def disconnect(actor: Actor, connection: Connection) -> None:
+    _ask(actor, connection, "disconnect")
+
+
+def logout(actor: Actor, connection: Connection) -> None:
+    _ask(actor, connection, "logout")
+
+
+def remove(actor: Actor, connection: Connection) -> None:
+    _ask(actor, connection, "remove", deleted_at=datetime.now(UTC))
+
+
+def force_cleanup(
+    actor: Actor, connection: Connection, *, part_of: OperationStep | None = None
+) -> Operation:
+    """The operation whose result will list the seven steps; the one under way, if there is one.
+    `part_of` learns which it is in the same commit, so that a crash asks for no second one."""
+    under_way = select(Operation).where(
+        Operation.kind == "force_cleanup",
+        Operation.connection_id == connection.id,
+        Operation.version == connection.wanted_version,
+        Operation.state != "DONE",
+    )
+    joined: Operation | None = db.session.scalar(under_way)
+    if joined is not None:
+        if part_of is not None:
+            part_of.cleanup_id = joined.id
+            db.session.commit()
+        return joined
+    operation = Operation(
+        kind="force_cleanup", connection_id=connection.id, actor=actor.name, version=0
+    )
+    db.session.add(operation)
+    if part_of is not None:
+        db.session.flush()
+        part_of.cleanup_id = operation.id
+    _ask(actor, connection, "force_cleanup", operation=operation)
+    return operation
+
+
+def _ask(
+    actor: Actor,
+    connection: Connection,
+    kind: str,
+    *extra_marks: str,
+    operation: Operation | None = None,
+    **values: Any,
+) -> None:
+    version = write(actor, connection, kind, *extra_marks, **values)
+    if operation is not None:
+        operation.version = version
+    db.session.commit()
+    wake(connection.id)
+
+
+def write(actor: Actor, connection: Connection, kind: str, *extra_marks: str, **values: Any) -> int:
+    """Add a request to the transaction under way; its version. It counts up in SQL, where two
+    clicks cannot take the same."""
+    asked = REQUESTS[kind]
+    next_version = Connection.wanted_version + 1
+    marks = {mark: next_version for mark in (*asked.marks, *extra_marks)}
+    changed = (
+        update(Connection)
+        .where(Connection.id == connection.id)
+        .values(enabled=asked.enabled, wanted_version=next_version, **marks, **values)
+        .returning(Connection.wanted_version)
+    )
+    version = db.session.scalar(changed)
+    audit.record(actor, f"connection.{kind.removesuffix('_fresh')}", registry.label(connection))
+    return version or 0
+
+
+def _limit_dials(connection: Connection) -> None:
+    if not limiter.limiter.hit(DIALS, "dial", connection.id):
+        raise TooOften(timedelta(minutes=1))
+
+
+def wake(connection_id: str) -> None:
+    """Tell the owner, if it is this process; another one looks twice a second anyway."""
+    runtime = current_app.extensions.get("runtime")
+    if runtime is not None:
+        runtime.wake(connection_id)

@@ -1,0 +1,192 @@
+"""Backups as operations of the owner: made, verified, and put back in place; and their end."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, exists, select
+from sqlalchemy.orm import joinedload
+
+from wa_app.config import Settings
+from wa_app.domain.errors import BackupHoldsNoSession, ConnectionNotFound, DisconnectFirst, Refused
+from wa_app.domain.operations import FAILED
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.reconcile import after_restore, may_be_restored
+from wa_app.extensions import db
+from wa_app.models import Connection, Operation, OperationStep
+from wa_app.services import audit
+from wa_app.services.audit import Actor
+from wa_app.services.connections import registry
+from wa_app.services.notifications import alerts
+from wa_app.services.operations.context import Tools, in_turn
+from wa_app.services.sessions import backup_files
+from wa_app.services.sessions.backup_files import Backup
+
+# ---- plans
+
+
+LINKED = and_(Connection.has_credentials, Connection.deleted_at.is_(None))
+
+
+def has_linked_numbers() -> bool:
+    return bool(db.session.scalar(select(exists().where(LINKED))))
+
+
+def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    """All linked numbers, or the one connection that the parameters name."""
+    linked = select(Connection).where(LINKED)
+    only = (operation.parameters or {}).get("connection")
+    if only is not None:
+        linked = linked.where(Connection.id == only)
+    for connection in db.session.scalars(linked.order_by(Connection.created_at)):
+        label = registry.label(connection)
+        yield OperationStep(what="backup", target=connection.id, label=label)
+
+
+def plan_verifying(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    yield _step("verify", tools, operation)
+
+
+def plan_restoring(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+    yield _step("restore", tools, operation)
+
+
+def _step(what: str, tools: Tools, operation: Operation) -> OperationStep:
+    backup = backup_files.find(tools.settings, (operation.parameters or {})["backup"])
+    connection = db.session.get(Connection, backup.connection_id)
+    return OperationStep(what=what, target=backup.id, label=_label(connection))
+
+
+def _label(connection: Connection | None) -> str:
+    return registry.label(connection) if connection is not None else ""
+
+
+# ---- acts
+
+
+def back_up(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    connection = db.session.get(Connection, step.target)
+    if connection is None:
+        return False
+    db.session.rollback()
+    return backup_files.back_up(tools.settings, step.target, tools.gateways.store, tools.clock())
+
+
+def verify(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    """Raises what `_read` raises."""
+    _read(tools, backup_files.find(tools.settings, step.target))
+    return True
+
+
+def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
+    """Put a session back, in its connection's own turn and only while nothing uses it or is about
+    to: a person then presses Reconnect. What was there is backed up first. Raises `Refused`, and
+    then nothing was changed."""
+    backup = backup_files.find(tools.settings, step.target)
+    session = _read(tools, backup)
+    connection = db.session.get(Connection, backup.connection_id)
+    if connection is None or connection.deleted_at is not None:
+        raise ConnectionNotFound  # what the plan was made for is gone
+    files = tools.gateways.store
+
+    def verdict(wanted: Wanted, observed: Observed) -> Observed:
+        if not may_be_restored(wanted, observed):
+            raise DisconnectFirst
+        now = tools.clock()
+        backup_files.back_up(tools.settings, backup.connection_id, files, now, spare=backup)
+        files.restore(backup.connection_id, session)
+        return after_restore(observed, now)
+
+    in_turn(tools, backup.connection_id, verdict)
+    return True
+
+
+def _read(tools: Tools, backup: Backup) -> bytes:
+    """Raises `BackupUnreadable`, `BackupNotFound`, OSError. Only WhatsApp has session files."""
+    session = backup_files.read(tools.settings, backup)
+    if not tools.gateways.store.check(session):
+        raise BackupHoldsNoSession
+    return session
+
+
+PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {
+    "backup.create": plan_creating,
+    "backup.verify": plan_verifying,
+    "backup.restore": plan_restoring,
+}
+
+ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool]] = {
+    "backup": back_up,
+    "verify": verify,
+    "restore": restore,
+}
+
+
+def tell_how_it_went(operation: Operation, now: datetime) -> None:
+    """One number that was backed up does not mean that all can be."""
+    failed = [step for step in operation.steps if step.outcome == FAILED]
+    if failed:
+        alerts.backup_failed(f"{failed[0].label}: {failed[0].detail}", now)
+    elif "connection" not in (operation.parameters or {}):
+        alerts.backup_works()
+
+
+ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {"backup.create": tell_how_it_went}
+
+
+# ---- backups of removed connections
+
+
+def remove_forgotten(settings: Settings, actor: Actor, now: datetime) -> None:
+    """Those that nobody can put back any more, when their time is over. Raises OSError."""
+    found: dict[str, list[Backup]] = {}
+    for backup in backup_files.list_all(settings):
+        found.setdefault(backup.connection_id, []).append(backup)
+    known = set(db.session.scalars(select(Connection.id)))
+    for connection_id in sorted(found.keys() - known):
+        newest, count = found[connection_id][0].at, len(found[connection_id])
+        if now - newest >= backup_files.KEPT_AFTER_REMOVAL:
+            backup_files.remove(settings, connection_id)
+            audit.record(actor, "backup.remove", connection_id, f"{count} removed", at=now)
+            db.session.commit()
+
+
+# ---- for people
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A backup; whose it is, if they are still there; why it cannot be restored now, if so."""
+
+    backup: Backup
+    label: str
+    obstacle: Refused | None
+
+
+def everything(settings: Settings) -> list[Listed]:
+    """The newest first."""
+    found = backup_files.list_all(settings)
+    known = (
+        select(Connection)
+        .options(joinedload(Connection.user))
+        .where(Connection.id.in_({backup.connection_id for backup in found}))
+    )
+    rows = {connection.id: connection for connection in db.session.scalars(known)}
+    return [_listed(backup, rows.get(backup.connection_id)) for backup in found]
+
+
+def one(settings: Settings, backup_id: str) -> Listed:
+    """Raises `BackupNotFound`."""
+    backup = backup_files.find(settings, backup_id)
+    return _listed(backup, db.session.get(Connection, backup.connection_id))
+
+
+def _listed(backup: Backup, connection: Connection | None) -> Listed:
+    return Listed(backup, _label(connection), _obstacle(connection))
+
+
+def _obstacle(connection: Connection | None) -> Refused | None:
+    if connection is None or connection.deleted_at is not None:
+        return ConnectionNotFound()
+    restorable = may_be_restored(connection.wanted, connection.observed)
+    return None if restorable else DisconnectFirst()

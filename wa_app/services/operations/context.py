@@ -1,0 +1,59 @@
+"""What the owner works with, handed to whatever it carries out; and how an act waits its turn."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from wa_app.config import Settings
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.extensions import db
+from wa_app.gateways.base import Gateways
+from wa_app.models import Operation
+from wa_app.services.audit import Actor
+from wa_app.services.sessions.manager import Manager
+
+
+@dataclass(frozen=True)
+class Tools:
+    settings: Settings
+    manager: Manager
+    gateways: Gateways
+    clock: Callable[[], datetime]
+
+
+PATIENCE = 60.0
+"""Seconds for one connection to be cleaned; the seven steps have limits of their own."""
+
+
+def in_turn(
+    tools: Tools, connection_id: str, verdict: Callable[[Wanted, Observed], Observed | None]
+) -> Observed | None:
+    """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
+    it raises, and `TimeoutError` when the turn did not come; then the verdict never falls."""
+    db.session.rollback()
+    outcome = tools.manager.submit(connection_id, verdict, kill=False)
+    try:
+        return outcome.result(timeout=PATIENCE)
+    except TimeoutError:
+        if outcome.cancel():
+            raise
+        return outcome.result()
+
+
+def actor_of(operation: Operation) -> Actor:
+    return Actor(operation.actor, operation.address)
+
+
+def until(tools: Tools, seen: Callable[[], bool]) -> bool:
+    """Wait for what the manager does. Raises `TimeoutError`."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        db.session.rollback()
+        done = seen()
+        db.session.rollback()  # nothing of the database is held while we wait
+        if done:
+            return True
+        if tools.manager.is_stopping or time.monotonic() >= deadline:
+            raise TimeoutError("not done in time")
+        time.sleep(0.05)

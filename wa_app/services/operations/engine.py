@@ -1,0 +1,175 @@
+"""Carries out operations: an administrator's work beyond one row. In the owner only.
+
+A request is a row, written by `operation_requests.py`. The owner plans it, writes every single
+thing down that would go, then does one after the other and writes down how it went. So a dry run
+is a plan that is not carried out, and a crash in the middle costs nothing: what has no outcome yet
+is done after the restart.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+import structlog
+from flask import Flask
+from sqlalchemy import select
+
+from wa_app.domain.errors import Refused
+from wa_app.domain.operations import DONE, FAILED, NOTHING
+from wa_app.extensions import db
+from wa_app.models import Operation, OperationStep
+from wa_app.services import audit
+from wa_app.services.audit import Actor
+from wa_app.services.operations.backups import ACTS as BACKUP_ACTS
+from wa_app.services.operations.backups import ENDS as BACKUP_ENDS
+from wa_app.services.operations.backups import PLANS as BACKUP_PLANS
+from wa_app.services.operations.cleanups import ACTS as CLEANUP_ACTS
+from wa_app.services.operations.cleanups import PLANS as CLEANUP_PLANS
+from wa_app.services.operations.context import Tools
+from wa_app.services.operations.requests import counts, target_of
+from wa_app.services.waiting import in_background, within
+
+log = structlog.get_logger()
+
+AT_ONCE = 16
+"""Most of the work is waiting for the manager, whose pool has 32 threads."""
+
+STEP_PATIENCE = 150.0
+"""Seconds for one step, whatever hangs in it; what waits for the manager gives up sooner."""
+
+AUDITED = frozenset({"row", "folder", "process", "records"})
+"""Steps that remove what nobody will be able to ask about: each has a record of its own."""
+
+Plan = Callable[[Tools, Operation], Iterable[OperationStep]]
+Act = Callable[[Tools, Operation, OperationStep], bool | str]
+"""True: done; False: there was nothing to do; text: done, and what to know about it."""
+
+PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS, **BACKUP_PLANS}
+"""Kind of operation (which is also its name in the audit) → what is to be done."""
+
+ACTS: Mapping[str, Act] = {**CLEANUP_ACTS, **BACKUP_ACTS}
+"""`OperationStep.what` → how it is done. Every act may be begun again after a crash."""
+
+ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {**BACKUP_ENDS}
+"""Kind of operation → who else hears of its end, in the same transaction."""
+
+
+def carry_out(app: Flask, tools: Tools) -> None:
+    """Everything that is pending, the oldest first. Needs an application context."""
+    last = 0
+    while not tools.manager.is_stopping:
+        pending = select(Operation.id).where(
+            Operation.kind.in_(PLANS), Operation.state != "DONE", Operation.id > last
+        )
+        operation_id = db.session.scalar(pending.order_by(Operation.id).limit(1))
+        db.session.rollback()
+        if operation_id is None:
+            return
+        try:
+            carry_out_one(app, tools, operation_id)
+        except Exception:
+            # It is tried again at the next look; the others do not wait for that.
+            log.exception("operation in trouble", operation=operation_id)
+            db.session.rollback()
+        last = operation_id
+
+
+def carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
+    operation = db.session.get_one(Operation, operation_id)
+    if operation.planned_at is None:
+        _plan(tools, operation)
+    if not operation.dry_run:
+        left = select(OperationStep.id).where(
+            OperationStep.operation_id == operation_id, OperationStep.outcome.is_(None)
+        )
+        step_ids = deque(db.session.scalars(left.order_by(OperationStep.id)))
+        db.session.rollback()
+        hands = [in_background(partial(_do_all, app, tools, step_ids)) for _ in range(AT_ONCE)]
+        for hand in hands:
+            hand.result()
+        if tools.manager.is_stopping:
+            return  # the rest is done after the restart
+    _finish(operation_id, tools.clock())
+
+
+def _plan(tools: Tools, operation: Operation) -> None:
+    operation_id = operation.id
+    try:
+        _write_down(operation, PLANS[operation.kind](tools, operation), tools.clock())
+    except Exception as error:
+        # Nothing can be done without a plan; why is the result.
+        log.exception("operation not planned", operation=operation_id)
+        db.session.rollback()
+        why = OperationStep(what="plan", target="", outcome=FAILED, detail=_words(error)[:500])
+        _write_down(db.session.get_one(Operation, operation_id), [why], tools.clock())
+
+
+def _write_down(operation: Operation, steps: Iterable[OperationStep], now: datetime) -> None:
+    for step in list(steps):
+        step.operation_id = operation.id
+        db.session.add(step)
+    operation.planned_at = now
+    db.session.commit()
+
+
+def _do_all(app: Flask, tools: Tools, step_ids: deque[int]) -> None:
+    """One pair of hands of several: takes what is left until nothing is."""
+    with suppress(IndexError), app.app_context():
+        while not tools.manager.is_stopping:
+            _do(app, tools, step_ids.popleft())
+
+
+def _do(app: Flask, tools: Tools, step_id: int) -> None:
+    """One step. Whatever happens in it, the others still have to run."""
+    began, detail = time.monotonic(), None
+    try:
+        answer = within(STEP_PATIENCE, partial(_act, app, tools, step_id))
+        outcome, detail = (DONE if answer else NOTHING), answer if isinstance(answer, str) else None
+    except Exception as error:
+        if tools.manager.is_stopping:
+            return  # it was cut short, and is begun again after the restart
+        outcome, detail = FAILED, _words(error)[:500]
+        log.warning("operation step failed", step=step_id, error=detail)
+    step = db.session.get_one(OperationStep, step_id, populate_existing=True)
+    step.outcome, step.detail = outcome, detail
+    step.seconds = round(time.monotonic() - began, 3)
+    if step.what in AUDITED:
+        _audit(step, outcome)
+    db.session.commit()
+
+
+def _act(app: Flask, tools: Tools, step_id: int) -> bool | str:
+    with app.app_context():
+        step = db.session.get_one(OperationStep, step_id)
+        operation = db.session.get_one(Operation, step.operation_id)
+        return ACTS[step.what](tools, operation, step)
+
+
+def _audit(step: OperationStep, outcome: str) -> None:
+    operation = db.session.get_one(Operation, step.operation_id)
+    target = " ".join(filter(None, (step.what, step.target, step.label)))
+    audit.record(Actor(operation.actor, operation.address), operation.kind, target, outcome)
+
+
+def _words(error: Exception) -> str:
+    """A refusal by its stable word, which the pages know a sentence for."""
+    if isinstance(error, Refused):
+        return error.error
+    return str(error) or type(error).__name__
+
+
+def _finish(operation_id: int, now: datetime) -> None:
+    operation = db.session.get_one(Operation, operation_id, populate_existing=True)
+    operation.state, operation.finished_at = "DONE", now
+    if not operation.dry_run:
+        found = counts(operation)
+        told = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+        actor = Actor(operation.actor, operation.address)
+        audit.record(actor, operation.kind, target_of(operation), told or "nothing to do")
+        log.info("operation done", kind=operation.kind, outcome=told or "nothing to do")
+        if operation.kind in ENDS:
+            ENDS[operation.kind](operation, now)
+    db.session.commit()

@@ -1,0 +1,336 @@
+"""Everything that runs by itself: started after the fork, stopped in order."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+from sqlalchemy import make_url
+
+from wa_app import __version__
+from wa_app.config import Settings
+from wa_app.extensions import db
+from wa_app.gateways.base import Gateways
+from wa_app.models import Owner, utc_now
+from wa_app.services import ownership
+from wa_app.services.audit import Actor
+from wa_app.services.bot import answers
+from wa_app.services.messages.dispatch import Messenger
+from wa_app.services.notifications.alerts import Alerts
+from wa_app.services.operations import backups, cleanups, engine, requests
+from wa_app.services.operations.context import Tools
+from wa_app.services.runtime import retention, watchdog
+from wa_app.services.runtime.scheduler import Job, Jobs
+from wa_app.services.runtime.watchdog import Watchdog
+from wa_app.services.sessions import recovery
+from wa_app.services.sessions.manager import Manager
+from wa_app.services.sessions.monitor import Monitor
+
+log = structlog.get_logger()
+
+LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
+MESSAGE_LOOK = 0.5
+LOOK = timedelta(seconds=0.5)
+ALERT_LOOK = timedelta(seconds=5)
+MAIL_LOOK = 1.0  # seconds
+CLEAN_STALE = Actor("job clean-stale")
+BACK_UP = Actor("job back-up")
+POOL_SIZE = 32
+
+
+class Runtime:
+    """Waits for the ownership, then runs manager, monitor, bot and outbox until it is stopped."""
+
+    def __init__(
+        self,
+        app: Flask,
+        gateways: Gateways,
+        alerts: Alerts,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._app = app
+        self._settings: Settings = app.config["SETTINGS"]
+        self._gateways = gateways
+        self._alerts = alerts
+        self._clock = clock
+        self._dice = dice
+        self._lock = ownership.OwnerLock(self._settings.data_dir)
+        self._since = clock()
+        self._stop = threading.Event()
+        self._ending = threading.Lock()
+        self._ended = False
+        self._owned = threading.Event()
+        self._messages = threading.Event()
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._manager = Manager(
+            app,
+            self._settings,
+            gateways,
+            self._scheduler,
+            ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="manager"),
+            clock=clock,
+            dice=dice,
+            on_message=self._messages.set,
+        )
+        self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
+        self._messenger = Messenger(self._settings.messages, self._manager.tell, clock=clock)
+        self.tools = Tools(self._settings, self._manager, gateways, clock)
+        self._jobs = Jobs(app, self._scheduler, clock=clock)
+        self._report = self._settings.data_dir / "stood-still.json"
+        self._threads = [
+            threading.Thread(target=self._own, name="ownership", daemon=True),
+            threading.Thread(target=self._move_messages, name="messages", daemon=True),
+            threading.Thread(target=self._carry_out_operations, name="operations", daemon=True),
+        ]
+
+    @property
+    def is_owner(self) -> bool:
+        return self._owned.is_set()
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What runs by itself, in one table."""
+        policy = self._settings.policy
+        lifts = (
+            (Job("lift-outages", policy.monitor_interval, self._monitor.lift_outages),)
+            if self._settings.enable_connection_monitor
+            else ()
+        )
+        return (
+            Job("heartbeat", policy.heartbeat, self._beat),
+            Job("look-for-requests", LOOK, self._look_for_requests),
+            Job("monitor", policy.monitor_interval, self._monitor.tick),
+            *lifts,
+            Job("settle-sends", timedelta(seconds=15), self._messenger.settle),
+            Job("alerts", ALERT_LOOK, self._alerts.look),
+            Job("clean-stale", policy.cleanup_interval, self._clean_stale),
+            Job("back-up", policy.backup_interval, self._back_up),
+            Job("forget", retention.DAY, self._forget),
+        )
+
+    def _look_for_requests(self) -> None:
+        self._manager.find_requests()
+        self._jobs.start_what_was_asked_for()
+
+    def _clean_stale(self) -> None:
+        if cleanups.stale(self.tools):
+            requests.ask(CLEAN_STALE, "cleanup.stale")
+
+    def _back_up(self) -> None:
+        if backups.has_linked_numbers():
+            requests.ask(BACK_UP, "backup.create")
+        backups.remove_forgotten(self._settings, BACK_UP, self._clock())
+
+    def _forget(self) -> None:
+        retention.forget(self._clock())
+
+    def start(self) -> None:
+        self._threads[0].start()
+
+    def wake(self, connection_id: str) -> None:
+        """A request was written in this process; the owner need not wait for its next look."""
+        self._messages.set()
+        if self.is_owner:
+            self._manager.wake(connection_id)
+
+    @contextmanager
+    def standing_in(self) -> Iterator[Manager | None]:
+        """For a command while no server runs: do the owner's work for what it is about, dial
+        nobody, and leave all else as it is for whoever starts next. None: a server is just
+        starting, and will do it."""
+        if not self._lock.acquire():
+            yield None
+            return
+        self._manager.dials = False
+        try:
+            for sockets in self._gateways.sockets.values():
+                sockets.start(self._manager.post)
+            yield self._manager
+        finally:
+            self._manager.stop()
+            self._stop_gateways()
+            self._lock.release()
+
+    def carry_out(self, operation_id: int) -> None:
+        """This one, for a command that stands in. Needs an application context."""
+        engine.carry_out_one(self._app, self.tools, operation_id)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Close every socket, write the last heartbeat, free the lock. The rows stay as they
+        are: whoever starts next brings every number back. Who asks again waits for the end."""
+        with self._ending:
+            if not self._ended:
+                self._ended = True
+                self._end()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._messages.set()
+        self._manager.begin_to_stop()  # whoever waits for it need not wait any longer
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
+        if self.is_owner:
+            self._scheduler.pause()
+            self._scheduler.get_jobs()  # returns when no timer is just being handled
+            self._scheduler.shutdown(wait=False)
+            self._manager.stop()
+            self._stop_gateways()
+            self._in_context(lambda: ownership.beat(self._clock(), self._since, stopped=True))
+        self._lock.release()
+        log.info("stopped", owner=self.is_owner)
+
+    def _stop_gateways(self) -> None:
+        for sockets in self._gateways.sockets.values():
+            sockets.stop(self._settings.policy.close_grace.total_seconds())
+
+    # ---- ownership
+
+    def _own(self) -> None:
+        self._introduce(owner=self._lock.acquire())
+        if not self._wait_for_lock():
+            return
+        waiting = list(self._gateways.sockets.values())
+        while not self._stop.is_set():
+            try:
+                while waiting:
+                    waiting[0].start(self._manager.post)
+                    waiting.pop(0)
+                self._in_context(self._recover)
+                self._in_context(lambda: self._jobs.schedule(self.jobs()))
+                break
+            except Exception:
+                log.exception("start failed, trying again")
+                self._stop.wait(1)
+        else:
+            return
+        self._begin()
+
+    def _wait_for_lock(self) -> bool:
+        """Stand by until the lock is ours; False: stopped before it was."""
+        policy, told_at = self._settings.policy, None
+        while not self._lock.acquire():
+            now = self._clock()
+            if told_at is None or now - told_at >= policy.heartbeat:
+                told_at = now
+                self._tell(
+                    lambda: ownership.stand_by(
+                        self._clock(), self._since, policy.heartbeat_stale_after
+                    )
+                )
+            if self._stop.wait(LOCK_RETRY):
+                break
+        if told_at is not None:
+            self._tell(ownership.stop_standing_by)
+        return not self._stop.is_set()
+
+    def _tell(self, write: Callable[[], None]) -> None:
+        """What only pages need must not keep anybody from taking over."""
+        try:
+            self._in_context(write)
+        except Exception:
+            log.exception("standby not recorded")
+
+    def _recover(self) -> None:
+        """Tried until it succeeds once; never again after sockets are open."""
+        self._since = self._clock()
+        recovery.recover(self._settings, self._gateways, clock=self._clock, dice=self._dice)
+        self._beat()
+        watchdog.take_report(self._report, self._clock())
+
+    def _begin(self) -> None:
+        self._scheduler.start()
+        self._owned.set()
+        for thread in self._threads[1:]:
+            thread.start()
+        for unwaited in (self._send_mails, self._watch):
+            threading.Thread(target=unwaited, name=unwaited.__name__, daemon=True).start()
+        try:
+            self._in_context(self._wake_all)
+        except Exception:
+            # The look for requests and the monitor come to what was not woken.
+            log.exception("not all connections woken")
+
+    def _carry_out_operations(self) -> None:
+        while not self._stop.wait(LOOK.total_seconds()):
+            try:
+                self._in_context(lambda: engine.carry_out(self._app, self.tools))
+            except Exception:
+                log.exception("operations in trouble")
+
+    def _send_mails(self) -> None:
+        """No job: the end of the process waits for jobs, and a mail server may hang."""
+        while not self._stop.wait(MAIL_LOOK):
+            try:
+                self._in_context(self._alerts.send_mails)
+            except Exception:
+                log.exception("mails in trouble")
+
+    def _watch(self) -> None:
+        watched = {"heartbeat": self._settings.policy.heartbeat,
+                   "monitor": self._settings.policy.monitor_interval}  # fmt: skip
+        watchdog = Watchdog(watched, self._jobs.signs, self._report)
+        watchdog.watch(self._stop, self._clock)
+
+    def _wake_all(self) -> None:
+        recovery.wake_all(self._manager)
+
+    def _introduce(self, *, owner: bool) -> None:
+        """The first line of the log: what this is, on which data, and in which role."""
+        log.info(
+            "vigia",
+            version=__version__,
+            database=make_url(self._settings.database).render_as_string(hide_password=True),
+            data=str(self._settings.data_dir.absolute()),
+            role="owner" if owner else "standby",
+        )
+        if not owner:
+            self._in_context(self._tell_owner)
+
+    def _tell_owner(self) -> None:
+        owner = db.session.get(Owner, 1)
+        if owner is not None:
+            log.warning(
+                "another process owns the sessions",
+                pid=owner.pid,
+                host=owner.host,
+                since=owner.since.isoformat(timespec="seconds"),
+            )
+
+    def _beat(self) -> None:
+        ownership.beat(self._clock(), self._since)
+
+    def _in_context(self, run: Callable[[], None]) -> None:
+        with self._app.app_context():
+            run()
+
+    # ---- messages
+
+    def _move_messages(self) -> None:
+        """At once when something happened, else twice a second, because another process may have
+        written a row."""
+        while not self._stop.is_set():
+            self._messages.wait(MESSAGE_LOOK)
+            self._messages.clear()
+            try:
+                self._in_context(self._answer_and_send)
+            except Exception:
+                log.exception("messages in trouble")
+                self._stop.wait(1)
+
+    def _answer_and_send(self) -> None:
+        answers.answer(self._manager.tell, self._clock, self._dice, self._settings.messages)
+        self._messenger.send()

@@ -1,0 +1,403 @@
+"""The manager owns the sockets: it brings what is observed to what is wanted, step by step.
+
+Each connection has one entry, and its turns come one after the other (`turns.py`). What the steps
+are is decided in `domain/sessions/reconcile.py`; here they are only taken.
+"""
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from datetime import datetime, timedelta
+from threading import Lock
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+from sqlalchemy import Select, and_, delete, exists, or_, select
+from sqlalchemy.exc import OperationalError
+
+from wa_app.config import Settings
+from wa_app.domain.errors import Refused
+from wa_app.domain.sessions.connection import Observed, wipe_pending
+from wa_app.domain.sessions.reconcile import (
+    CloseSocket,
+    DialNow,
+    Settle,
+    Step,
+    Wipe,
+    after_news,
+    due_at,
+    next_step,
+)
+from wa_app.domain.sessions.socket_messages import (
+    Alive,
+    Closed,
+    Command,
+    Dial,
+    Incoming,
+    News,
+    Stored,
+)
+from wa_app.domain.sessions.states import Status
+from wa_app.extensions import db
+from wa_app.gateways.base import Gateways, Sockets
+from wa_app.models import Connection, User
+from wa_app.services.messages import events
+from wa_app.services.messages.events import MessageEvent
+from wa_app.services.sessions import force_cleanup, transitions
+from wa_app.services.sessions.entries import Change, Entry, PendingChange
+from wa_app.services.sessions.timers import Timers
+from wa_app.services.sessions.turns import Turns
+
+log = structlog.get_logger()
+
+NEWS_A_TURN = 50
+
+RETRY_AFTER_TROUBLE = timedelta(seconds=2)
+
+
+class Manager:
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        gateways: Gateways,
+        scheduler: BackgroundScheduler,
+        pool: Executor,
+        *,
+        clock: Callable[[], datetime],
+        dice: Callable[[], float],
+        on_message: Callable[[], None],
+    ) -> None:
+        """`on_message` is called when messages were stored or something can be sent."""
+        self._app = app
+        self._settings = settings
+        self._policy = settings.policy
+        self._gateways = gateways
+        self._clock = clock
+        self._dice = dice
+        self._on_message = on_message
+        self._lock = Lock()
+        self._entries: dict[str, Entry] = {}
+        self._socket_ids = itertools.count(1)
+        self._turns = Turns(pool, self._take_turn)
+        self._timers = Timers(scheduler, self.wake)
+        self.dials = True
+        """False for who only stands in for an owner and would hang up at once."""
+
+    # ---- called from anywhere
+
+    def wake(self, connection_id: str) -> None:
+        """Look at this connection, soon and in a thread of the pool."""
+        self._turns.ask(connection_id)
+
+    def submit(
+        self, connection_id: str, change: Change, *, kill: bool = True
+    ) -> Future[Observed | None]:
+        """Look at this connection, first with this change. One that is made ends the socket;
+        `kill`: it is dead or hangs, asking is vain. What is cancelled in time is never made."""
+        pending = PendingChange(change, kill)
+        self._entry(connection_id).changes.append(pending)
+        self._turns.ask(connection_id)
+        return pending.outcome
+
+    def post(self, connection_id: str, socket_id: int, news: News) -> None:
+        """The gateways' sink."""
+        entry = self._entry(connection_id)
+        if isinstance(news, Alive):
+            with self._lock:
+                if entry.socket_id == socket_id:
+                    entry.alive_at = self._clock()
+            return
+        entry.news.append((socket_id, news))
+        self._turns.ask(connection_id)
+
+    def tell(self, connection_id: str, command: Command) -> bool:
+        """Hand a command to the connection's socket; False when there is none."""
+        with self._lock:
+            entry = self._entries.get(connection_id)
+            socket_id = entry.socket_id if entry else None
+            sockets = entry.sockets if entry else None
+        return socket_id is not None and sockets is not None and sockets.tell(socket_id, command)
+
+    def alive_at(self, connection_id: str) -> datetime | None:
+        """The last sign of life of the connection's socket; None without one."""
+        with self._lock:
+            entry = self._entries.get(connection_id)
+            return entry.alive_at if entry and entry.socket_id is not None else None
+
+    def with_sockets(self) -> set[str]:
+        """The connections that have a socket, open or opening."""
+        with self._lock:
+            return {name for name, one in self._entries.items() if one.socket_id is not None}
+
+    def find_requests(self) -> None:
+        """Wake every connection whose wanted half another process has changed, or that must not
+        have a socket any more."""
+        with self._app.app_context():
+            for connection_id in db.session.scalars(_unseen()).all():
+                self.wake(connection_id)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._turns.stopping
+
+    def begin_to_stop(self) -> None:
+        self._turns.begin_to_stop()
+
+    def stop(self) -> None:
+        """Finish what is under way and begin nothing more; the gateways are stopped by others."""
+        self._turns.stop()
+
+    # ---- one turn
+
+    def _entry(self, connection_id: str) -> Entry:
+        with self._lock:
+            return self._entries.setdefault(connection_id, Entry(connection_id))
+
+    def _take_turn(self, connection_id: str) -> None:
+        entry = self._entry(connection_id)
+        try:
+            with self._app.app_context():
+                self._take_news(entry)
+                self._reconcile(entry)
+        except Exception:
+            log.exception("connection in trouble", connection=connection_id)
+            self._timers.set(connection_id, self._clock() + RETRY_AFTER_TROUBLE)
+
+    # ---- news
+
+    def _take_news(self, entry: Entry) -> None:
+        """So much at a time, so that a flood of messages holds up no request and no timer."""
+        for _ in range(NEWS_A_TURN):
+            if not entry.news or self._turns.stopping:
+                return
+            socket_id, news = entry.news[0]
+            try:
+                self._handle(entry, socket_id, news)
+            except OperationalError:
+                raise  # the database is away: this news stays the first in line
+            except Exception:
+                if isinstance(news, Incoming):
+                    raise  # what came in is never dropped
+                # A mistake of ours; timers and the monitor make good what is missed.
+                log.exception("news dropped", connection=entry.connection_id)
+                db.session.rollback()
+            entry.news.popleft()
+        self._turns.ask(entry.connection_id)
+
+    def _handle(self, entry: Entry, socket_id: int, news: News) -> None:
+        if not isinstance(news, MessageEvent):
+            self._take_state(entry, socket_id, news)
+            return
+        if events.store(entry.connection_id, news, self._clock()):
+            self._on_message()
+        if isinstance(news, Incoming) and entry.sockets is not None:
+            entry.sockets.tell(socket_id, Stored(news.spool_offset))
+
+    def _take_state(self, entry: Entry, socket_id: int, news: News) -> None:
+        connection = db.session.get(Connection, entry.connection_id)
+        if connection is None:
+            return
+        observed = after_news(
+            connection.wanted,
+            connection.observed,
+            news,
+            socket_id=socket_id,
+            current=entry.socket_id,
+            now=self._clock(),
+            jitter=self._dice(),
+            policy=self._policy,
+            library=self._sockets(connection).version,
+        )
+        if observed is None:
+            log.info("late news ignored", connection=entry.connection_id, socket=socket_id)
+            return
+        self._write(connection, observed)
+        if isinstance(news, Closed):
+            self._forget_socket(entry)
+        else:
+            entry.alive_at = self._clock()
+        self._on_message()
+
+    # ---- towards what is wanted
+
+    def _reconcile(self, entry: Entry) -> None:
+        while not self._turns.stopping:
+            now = self._clock()
+            connection = db.session.get(Connection, entry.connection_id, populate_existing=True)
+            if connection is None:
+                self._drop(entry)
+                return
+            if self._removed(connection):
+                continue
+            self._run_changes(entry, connection)
+            step = self._next_step(entry, connection, now)
+            if step is None or (isinstance(step, DialNow) and not self.dials):
+                due = due_at(connection.observed, self._policy)
+                self._timers.set(entry.connection_id, due if due and due > now else None)
+                return
+            self._take(entry, connection, step)
+
+    def _next_step(self, entry: Entry, connection: Connection, now: datetime) -> Step | None:
+        return next_step(
+            connection.wanted,
+            connection.observed,
+            socket_open=entry.socket_id is not None,
+            now=now,
+            jitter=self._dice(),
+            policy=self._policy,
+            library=self._sockets(connection).version,
+        )
+
+    def _take(self, entry: Entry, connection: Connection, step: Step) -> None:
+        match step:
+            case Settle(observed):
+                self._write(connection, observed)
+            case DialNow(observed):
+                self._write(connection, observed)
+                self._open(entry, connection)
+            case CloseSocket(observed, kill):
+                self._close(entry, connection, kill=kill)
+                self._write(connection, observed)
+            case Wipe():
+                self._wipe(entry, connection, step)
+
+    def _run_changes(self, entry: Entry, connection: Connection) -> None:
+        while entry.changes:
+            pending = entry.changes.popleft()
+            if not pending.outcome.set_running_or_notify_cancel():
+                continue  # nobody waits for it any more
+            try:
+                changed = self._apply(entry, connection, pending)
+            except Exception as error:
+                pending.outcome.set_exception(error)
+                if not isinstance(error, Refused):
+                    raise
+            else:
+                pending.outcome.set_result(changed)
+
+    def _apply(
+        self, entry: Entry, connection: Connection, pending: PendingChange
+    ) -> Observed | None:
+        changed = pending.change(connection.wanted, connection.observed)
+        if changed is not None:
+            self._close(entry, connection, kill=pending.kill)
+            self._write(connection, changed)
+        return changed
+
+    def _write(self, connection: Connection, observed: Observed) -> None:
+        transitions.change(connection, observed, self._clock(), self._policy)
+        db.session.commit()
+
+    # ---- sockets
+
+    def _sockets(self, connection: Connection) -> Sockets:
+        return self._gateways.sockets[connection.channel]
+
+    def _open(self, entry: Entry, connection: Connection) -> None:
+        dial = Dial(
+            connection_id=connection.id,
+            socket_id=next(self._socket_ids),
+            pair_phone=connection.pair_phone,
+            proxy=connection.proxy or self._settings.whatsapp_proxy or None,
+        )
+        with self._lock:
+            entry.sockets = self._sockets(connection)
+            entry.socket_id = dial.socket_id
+            entry.alive_at = self._clock()
+        entry.sockets.open(dial)
+
+    def _close(
+        self, entry: Entry, connection: Connection, *, kill: bool = False, unlink: bool = False
+    ) -> bool:
+        """End the socket; True when there was one. Its last messages are stored before anything
+        that follows."""
+        if entry.socket_id is None:
+            return False
+        grace = 0.0 if kill else self._policy.close_grace.total_seconds()
+        self._sockets(connection).close(entry.socket_id, grace=grace, unlink=unlink)
+        self._forget_socket(entry)
+        return True
+
+    def _forget_socket(self, entry: Entry) -> None:
+        with self._lock:
+            entry.socket_id = None
+            entry.alive_at = None
+        files = self._gateways.store
+        if events.socket_ended(entry.connection_id, files, self._clock()):
+            self._on_message()
+
+    # ---- wiping and removing
+
+    def _wipe(self, entry: Entry, connection: Connection, step: Wipe) -> None:
+        files = self._gateways.store
+        force_cleanup.wipe(
+            connection,
+            step.version,
+            self._sockets(connection),
+            files,
+            settings=self._settings,
+            now=self._clock(),
+            close=lambda: self._close(entry, connection, unlink=step.unlink),
+            forget=lambda: self._forget(entry),
+            drain=lambda: events.drain(connection.id, files) > 0,
+        )
+        self._on_message()
+
+    def _forget(self, entry: Entry) -> bool:
+        """Drop the news of the state that wait. Those of messages stay: none may be lost."""
+        dropped = 0
+        for _ in range(len(entry.news)):
+            news = entry.news.popleft()
+            if isinstance(news[1], MessageEvent):
+                entry.news.append(news)
+            else:
+                dropped += 1
+        return dropped > 0
+
+    def _removed(self, connection: Connection) -> bool:
+        """Delete the row of a removed connection once its session is wiped."""
+        if connection.deleted_at is None or wipe_pending(connection.wanted, connection.observed):
+            return False
+        if connection.status is not Status.DISCONNECTED:
+            return False
+        user_id = connection.user_id
+        db.session.execute(delete(Connection).where(Connection.id == connection.id))
+        others = exists().where(Connection.user_id == user_id)
+        gone = delete(User).where(User.id == user_id, User.deleted_at.is_not(None), ~others)
+        db.session.execute(gone)
+        db.session.commit()
+        db.session.expire_all()
+        return True
+
+    def _drop(self, entry: Entry) -> None:
+        if entry.socket_id is not None and entry.sockets is not None:
+            entry.sockets.close(entry.socket_id, grace=0)
+        self._timers.set(entry.connection_id, None)
+        with self._lock:
+            self._entries.pop(entry.connection_id, None)
+
+
+def _unseen() -> Select[str]:
+    allowed = and_(
+        User.id.is_not(None),  # an orphan has no user
+        User.active,
+        User.deleted_at.is_(None),
+        Connection.deleted_at.is_(None),
+    )
+    must_not_be_up = and_(
+        Connection.status != Status.DISCONNECTED, or_(~Connection.enabled, ~allowed)
+    )
+    return (
+        select(Connection.id)
+        .outerjoin(User)
+        .where(
+            or_(
+                Connection.wanted_version > Connection.observed_version,
+                Connection.wipe_version > Connection.wiped_version,
+                Connection.deleted_at.is_not(None),
+                must_not_be_up,
+            )
+        )
+    )
