@@ -21,7 +21,7 @@ from wa_app.services.notifications.alerts import Alerts
 from wa_app.services.notifications.mails import Mailer
 from wa_app.services.runtime.lifecycle import Runtime
 from wa_app.services.sessions.backup_files import sealer_of
-from wa_app.web import access
+from wa_app.web.http import access
 from wa_app.wording import mails
 
 
@@ -110,7 +110,7 @@ def _flask_config(settings: config.Settings) -> dict[str, Any]:
         "SESSION_COOKIE_NAME": "vigia",
         "REMEMBER_COOKIE_HTTPONLY": True,
         "MAX_CONTENT_LENGTH": 1024 * 1024,
-        "WTF_CSRF_CHECK_DEFAULT": False,  # `web/access.py` checks it, after who calls is known
+        "WTF_CSRF_CHECK_DEFAULT": False,  # `web/http/access.py` checks it, after who calls is known
         "WTF_CSRF_TIME_LIMIT": None,
         "BOOTSTRAP_SERVE_LOCAL": True,
         "BABEL_TRANSLATION_DIRECTORIES": str(config.ROOT / "wa_app" / "translations"),

@@ -19,7 +19,7 @@ from wa_app.models import Connection, User
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.connections import registry
 from wa_app.services.users import accounts
-from wa_app.web.access import OPEN
+from wa_app.web.http.access import OPEN
 
 
 def _routes() -> list[tuple[str, str, str]]:

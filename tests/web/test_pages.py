@@ -126,7 +126,7 @@ def test_our_own_fault_is_told_without_its_details(
     def broken(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("the secret detail")
 
-    monkeypatch.setattr("wa_app.web.api.sessions.status_answer", broken)
+    monkeypatch.setattr("wa_app.web.api.connections.status_answer", broken)
     answer = ana.get("/api/whatsapp/status")
     assert (answer.status_code, answer.json["error"]) == (500, "internal")
     assert "secret" not in answer.text

@@ -18,7 +18,7 @@ from wa_app.models import Audit, Connection, Token, User, utc_now
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.connections import registry
 from wa_app.services.users import accounts, tokens
-from wa_app.web.access import scope_of
+from wa_app.web.http.access import scope_of
 
 API_ROUTES = [(method, rule) for method, rule, _ in ROUTES if rule.startswith("/api/")]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from wa_app.domain.sessions.closes import CLOSE_CODES, CloseClass, Reason
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Owner, utc_now
-from wa_app.web import cards
-from wa_app.web.access import LOCALES
+from wa_app.web.http.access import LOCALES
+from wa_app.web.pages import cards
 from wa_app.wording import closes, connections, messages, practice, refusals
 
 TABLES = [

@@ -2,29 +2,8 @@
 
 from flask import Flask
 
-from wa_app.web import (
-    access,
-    account,
-    auth,
-    codes,
-    errors,
-    headers,
-    health,
-    history,
-    home,
-    invitations,
-    live,
-    practice,
-)
-from wa_app.web.admin import alerts as admin_alerts
-from wa_app.web.admin import audit as admin_audit
-from wa_app.web.admin import backups as admin_backups
-from wa_app.web.admin import diagnostics as admin_diagnostics
-from wa_app.web.admin import live as admin_live
-from wa_app.web.admin import maintenance as admin_maintenance
-from wa_app.web.admin import overview as admin_overview
-from wa_app.web.admin import users as admin_users
-from wa_app.web.api import messages, sessions
+from wa_app.web import health
+from wa_app.web.api import connections, messages
 from wa_app.web.api import practice as api_practice
 from wa_app.web.api.admin import alerts as api_admin_alerts
 from wa_app.web.api.admin import audit as api_admin_audit
@@ -33,18 +12,28 @@ from wa_app.web.api.admin import connections as api_admin_connections
 from wa_app.web.api.admin import diagnostics as api_admin_diagnostics
 from wa_app.web.api.admin import operations as api_admin_operations
 from wa_app.web.api.admin import users as api_admin_users
+from wa_app.web.http import access, errors, responses
+from wa_app.web.pages import account, help, history, home, invitations, live, practice, sign_in
+from wa_app.web.pages.admin import alerts as admin_alerts
+from wa_app.web.pages.admin import audit as admin_audit
+from wa_app.web.pages.admin import backups as admin_backups
+from wa_app.web.pages.admin import diagnostics as admin_diagnostics
+from wa_app.web.pages.admin import live as admin_live
+from wa_app.web.pages.admin import maintenance as admin_maintenance
+from wa_app.web.pages.admin import overview as admin_overview
+from wa_app.web.pages.admin import users as admin_users
 
 BLUEPRINTS = (
-    auth.bp,
+    sign_in.bp,
     invitations.bp,
     account.bp,
     home.bp,
     live.bp,
     practice.bp,
     history.bp,
-    codes.bp,
+    help.bp,
     health.bp,
-    sessions.bp,
+    connections.bp,
     messages.bp,
     api_practice.bp,
     admin_overview.bp,
@@ -72,5 +61,5 @@ def register(app: Flask) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     errors.register(app)
-    headers.register(app)
+    responses.register(app)
     home.register_words(app)

@@ -14,8 +14,8 @@ from wa_app.extensions import db
 from wa_app.services import ownership
 from wa_app.services.runtime import database
 from wa_app.services.runtime.database import Tables
-from wa_app.web.errors import RETRY_AFTER
-from wa_app.web.times import now
+from wa_app.web.http.errors import RETRY_AFTER
+from wa_app.web.http.times import now
 from wa_app.wording.times import iso
 
 log = structlog.get_logger()

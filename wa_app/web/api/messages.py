@@ -10,9 +10,9 @@ from wa_app.models import Connection, Message
 from wa_app.services.bot import settings
 from wa_app.services.connections import registry, requests
 from wa_app.services.messages import outbox
-from wa_app.web import inputs
-from wa_app.web.access import actor, chosen_connection, me
-from wa_app.web.api.answers import answer
+from wa_app.web.http import inputs
+from wa_app.web.http.access import actor, chosen_connection, me
+from wa_app.web.http.answers import answer
 from wa_app.wording.messages import FAIL_CAUSES, MESSAGE_STATES
 from wa_app.wording.times import iso
 

@@ -9,9 +9,9 @@ from wa_app.domain.sessions.states import Channel
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services.connections import practice, requests
 from wa_app.services.connections.status import settled
-from wa_app.web import inputs
-from wa_app.web.access import actor, chosen_connection, me, practice_offered
-from wa_app.web.api.answers import answer, status_answer
+from wa_app.web.http import inputs
+from wa_app.web.http.access import actor, chosen_connection, me, practice_offered
+from wa_app.web.http.answers import answer, status_answer
 from wa_app.wording.practice import FAULTS
 from wa_app.wording.times import iso
 

@@ -8,9 +8,9 @@ from flask_login import login_required
 from wa_app.models import Mail
 from wa_app.services.notifications import mails
 from wa_app.services.notifications.alert_list import listed
-from wa_app.web import inputs
-from wa_app.web.access import actor, me, require_admin
-from wa_app.web.api.answers import answer
+from wa_app.web.http import inputs
+from wa_app.web.http.access import actor, me, require_admin
+from wa_app.web.http.answers import answer
 from wa_app.wording.alerts import explain_alert
 from wa_app.wording.times import iso
 

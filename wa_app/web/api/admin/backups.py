@@ -12,10 +12,10 @@ from wa_app.models import Connection
 from wa_app.services.operations import backups
 from wa_app.services.operations.backups import Listed
 from wa_app.services.sessions import backup_files as files
-from wa_app.web import inputs
-from wa_app.web.access import require_admin, settings
 from wa_app.web.api.admin.operations import carried_out
-from wa_app.web.api.answers import answer
+from wa_app.web.http import inputs
+from wa_app.web.http.access import require_admin, settings
+from wa_app.web.http.answers import answer
 from wa_app.wording.times import iso
 
 bp = Blueprint("api_admin_backups", __name__, url_prefix="/api/admin/backups")

@@ -11,11 +11,11 @@ from wa_app.domain.operations import CONFIRMATION, needs_word
 from wa_app.models import JobRun, Operation
 from wa_app.services.operations import requests
 from wa_app.services.runtime import scheduler
-from wa_app.web import inputs
-from wa_app.web.access import actor, require_admin
-from wa_app.web.api.answers import answer
-from wa_app.web.inputs import LONGEST_WAIT
-from wa_app.web.times import now
+from wa_app.web.http import inputs
+from wa_app.web.http.access import actor, require_admin
+from wa_app.web.http.answers import answer
+from wa_app.web.http.inputs import LONGEST_WAIT
+from wa_app.web.http.times import now
 from wa_app.wording.operations import CLEANUPS, JOBS, detail_of, summary
 from wa_app.wording.times import iso
 

@@ -10,10 +10,10 @@ from wa_app.domain.errors import WrongInput
 from wa_app.models import User
 from wa_app.services.connections import registry
 from wa_app.services.users import accounts, invitations, user_list
-from wa_app.web import inputs, links
-from wa_app.web.access import actor, refuse_for_oneself, require_admin
-from wa_app.web.api.answers import answer
-from wa_app.web.times import now
+from wa_app.web.http import inputs, links
+from wa_app.web.http.access import actor, refuse_for_oneself, require_admin
+from wa_app.web.http.answers import answer
+from wa_app.web.http.times import now
 from wa_app.wording.times import iso
 from wa_app.wording.users import deleted
 

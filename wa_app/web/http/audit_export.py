@@ -3,7 +3,7 @@
 from flask import Response, stream_with_context
 
 from wa_app.services import audit
-from wa_app.web.times import now
+from wa_app.web.http.times import now
 
 
 def download(words: str) -> Response:

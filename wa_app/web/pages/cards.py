@@ -17,8 +17,8 @@ from wa_app.services import ownership
 from wa_app.services.connections import registry
 from wa_app.services.connections import status as connection_status
 from wa_app.services.ownership import owner_is_alive
-from wa_app.web import times
-from wa_app.web.access import practice_offered
+from wa_app.web.http import times
+from wa_app.web.http.access import practice_offered
 from wa_app.wording.closes import REASONS
 from wa_app.wording.connections import TABS, Explanation, Look, explain, look_of
 

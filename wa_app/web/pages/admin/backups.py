@@ -10,9 +10,9 @@ from wa_app.models import Operation
 from wa_app.services.operations import backups as restoring
 from wa_app.services.operations import requests
 from wa_app.services.sessions import backup_files as files
-from wa_app.web.access import actor, require_admin, settings
-from wa_app.web.errors import back_with_words
-from wa_app.web.inputs import LONGEST_WAIT
+from wa_app.web.http.access import actor, require_admin, settings
+from wa_app.web.http.errors import back_with_words
+from wa_app.web.http.inputs import LONGEST_WAIT
 from wa_app.wording.operations import detail_of, summary
 from wa_app.wording.refusals import sentence_of
 

@@ -8,8 +8,8 @@ from flask_login import login_required
 
 from wa_app.models import Connection, ConnectionEvent
 from wa_app.services.connections import registry, status
-from wa_app.web import inputs, times
-from wa_app.web.access import chosen_connection, me
+from wa_app.web.http import inputs, times
+from wa_app.web.http.access import chosen_connection, me
 
 bp = Blueprint("history", __name__)
 

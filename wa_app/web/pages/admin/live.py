@@ -4,9 +4,9 @@ from flask import Blueprint, Response
 from flask_login import login_required
 
 from wa_app.services.operations import requests
-from wa_app.web.access import require_admin
-from wa_app.web.admin import maintenance, overview
-from wa_app.web.live import fragment
+from wa_app.web.http.access import require_admin
+from wa_app.web.pages.admin import maintenance, overview
+from wa_app.web.pages.live import fragment
 
 bp = Blueprint("admin_live", __name__, url_prefix="/live/admin")
 bp.before_request(require_admin)

@@ -16,8 +16,8 @@ from wa_app.models import Connection
 from wa_app.services.bot import settings
 from wa_app.services.connections import registry, requests, status
 from wa_app.services.connections.status import settled
-from wa_app.web import errors, times
-from wa_app.web.access import (
+from wa_app.web.http import errors, times
+from wa_app.web.http.access import (
     LOCALES,
     actor,
     me,
@@ -25,8 +25,8 @@ from wa_app.web.access import (
     practice_offered,
     refuse_hidden,
 )
-from wa_app.web.cards import Card, card_of, max_attempts, pairing_of, tabs_of
-from wa_app.web.phone import phone_of
+from wa_app.web.pages.cards import Card, card_of, max_attempts, pairing_of, tabs_of
+from wa_app.web.pages.phone import phone_of
 from wa_app.wording.closes import REASONS
 from wa_app.wording.connections import TABS, also_on_the_phone, look_of_event
 from wa_app.wording.times import iso, phone

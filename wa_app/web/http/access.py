@@ -27,8 +27,8 @@ from wa_app.models import Connection, Token, User
 from wa_app.services.audit import Actor
 from wa_app.services.connections import access, registry
 from wa_app.services.users import tokens
-from wa_app.web.errors import wants_json
-from wa_app.web.times import now
+from wa_app.web.http.errors import wants_json
+from wa_app.web.http.times import now
 
 OPEN = frozenset(
     {

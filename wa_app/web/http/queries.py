@@ -8,7 +8,7 @@ from flask import request
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.sessions.states import Hold, Status
 from wa_app.services.connections.overview import SORTS, Query
-from wa_app.web import inputs
+from wa_app.web.http import inputs
 
 Word = TypeVar("Word", bound=StrEnum)
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from wa_app.domain.errors import Forbidden, NotFound, Refused, TooOften, Unauthorized, WrongInput
 from wa_app.extensions import db
-from wa_app.web.times import now
+from wa_app.web.http.times import now
 from wa_app.wording.refusals import ERRORS, sentence_of
 from wa_app.wording.times import iso
 

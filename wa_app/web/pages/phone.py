@@ -10,8 +10,8 @@ from wa_app.domain.practice import EVENTS, SWITCHES
 from wa_app.domain.sessions.states import Status
 from wa_app.models import Connection, PracticeMessage
 from wa_app.services.connections import practice
-from wa_app.web import times
-from wa_app.web.cards import FAST, SLOW
+from wa_app.web.http import times
+from wa_app.web.pages.cards import FAST, SLOW
 from wa_app.wording.practice import FAULTS, FaultWords
 
 EXPECTING = timedelta(seconds=60)

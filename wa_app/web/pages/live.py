@@ -6,10 +6,10 @@ from flask import Blueprint, Response, current_app, render_template, request
 from flask_login import login_required
 from flask_wtf.csrf import generate_csrf
 
-from wa_app.web.access import me, own_connection_or_404
-from wa_app.web.cards import card_of, pairing_of, tabs_of
-from wa_app.web.phone import phone_of
-from wa_app.web.practice import practice_connection_or_404
+from wa_app.web.http.access import me, own_connection_or_404
+from wa_app.web.pages.cards import card_of, pairing_of, tabs_of
+from wa_app.web.pages.phone import phone_of
+from wa_app.web.pages.practice import practice_connection_or_404
 
 bp = Blueprint("live", __name__, url_prefix="/live/<connection_id>")
 

@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.services import audit as records
-from wa_app.web import audit_export, inputs
-from wa_app.web.access import require_admin
-from wa_app.web.queries import words_asked
+from wa_app.web.http import audit_export, inputs
+from wa_app.web.http.access import require_admin
+from wa_app.web.http.queries import words_asked
 
 bp = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 bp.before_request(require_admin)

@@ -20,9 +20,9 @@ from wa_app.models import User
 from wa_app.services.connections import registry
 from wa_app.services.sessions import backup_files
 from wa_app.services.users import accounts, invitations, user_list
-from wa_app.web import errors, inputs, links
-from wa_app.web.access import actor, me, refuse_for_oneself, require_admin, settings
-from wa_app.web.times import now
+from wa_app.web.http import errors, inputs, links
+from wa_app.web.http.access import actor, me, refuse_for_oneself, require_admin, settings
+from wa_app.web.http.times import now
 from wa_app.wording.users import USER_LOOKS, deleted
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")

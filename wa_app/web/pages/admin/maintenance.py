@@ -12,9 +12,9 @@ from wa_app.domain.operations import CONFIRMATION, needs_word
 from wa_app.models import Operation
 from wa_app.services.operations import requests
 from wa_app.services.runtime import scheduler, watchdog
-from wa_app.web import errors
-from wa_app.web.access import actor, require_admin
-from wa_app.web.times import now
+from wa_app.web.http import errors
+from wa_app.web.http.access import actor, require_admin
+from wa_app.web.http.times import now
 from wa_app.wording import operations as words
 
 bp = Blueprint("admin_maintenance", __name__, url_prefix="/admin/maintenance")

@@ -8,10 +8,10 @@ from flask_login import login_required
 from wa_app.domain.errors import Refused
 from wa_app.domain.users import SCOPES
 from wa_app.services.users import accounts, tokens
-from wa_app.web import errors, inputs
-from wa_app.web.access import actor, me
-from wa_app.web.auth import enter
-from wa_app.web.times import now
+from wa_app.web.http import errors, inputs
+from wa_app.web.http.access import actor, me
+from wa_app.web.http.times import now
+from wa_app.web.pages.sign_in import enter
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 

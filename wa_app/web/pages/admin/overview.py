@@ -18,10 +18,10 @@ from wa_app.services.connections import overview, registry
 from wa_app.services.connections.overview import Query
 from wa_app.services.notifications import alert_list
 from wa_app.services.ownership import owner_is_alive
-from wa_app.web import errors
-from wa_app.web.access import actor, require_admin, settings
-from wa_app.web.queries import query_asked
-from wa_app.web.times import now
+from wa_app.web.http import errors
+from wa_app.web.http.access import actor, require_admin, settings
+from wa_app.web.http.queries import query_asked
+from wa_app.web.http.times import now
 from wa_app.wording.connections import HOLD_LOOKS, STATUS_LOOKS, Look, explain, look_of, sentence
 
 bp = Blueprint("admin_overview", __name__, url_prefix="/admin")

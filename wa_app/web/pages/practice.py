@@ -10,8 +10,8 @@ from wa_app.domain.sessions.states import Channel
 from wa_app.models import Connection
 from wa_app.services.connections import practice, requests
 from wa_app.services.connections.status import settled
-from wa_app.web import errors
-from wa_app.web.access import (
+from wa_app.web.http import errors
+from wa_app.web.http.access import (
     actor,
     chosen_connection,
     me,
@@ -19,8 +19,8 @@ from wa_app.web.access import (
     practice_offered,
     safe_next,
 )
-from wa_app.web.cards import card_of
-from wa_app.web.phone import phone_of
+from wa_app.web.pages.cards import card_of
+from wa_app.web.pages.phone import phone_of
 
 bp = Blueprint("practice", __name__)
 

@@ -8,8 +8,8 @@ from flask_login import current_user, login_required, login_user, logout_user
 from wa_app.extensions import limiter
 from wa_app.models import User
 from wa_app.services.users import accounts
-from wa_app.web import errors
-from wa_app.web.access import LOCALES, actor, me, safe_next
+from wa_app.web.http import errors
+from wa_app.web.http.access import LOCALES, actor, me, safe_next
 
 bp = Blueprint("auth", __name__)
 

@@ -14,11 +14,18 @@ from wa_app.services.connections import status as connection_status
 from wa_app.services.connections.status import settled, status_document
 from wa_app.services.operations import requests as operation_requests
 from wa_app.services.ownership import owner_is_alive
-from wa_app.web import inputs, qr
-from wa_app.web.access import actor, chosen_connection, me, own_connection_or_404, refuse_hidden
-from wa_app.web.api.answers import answer, status_answer, unchanged_if_known
-from wa_app.web.inputs import LONGEST_WAIT
-from wa_app.web.times import now
+from wa_app.web import qr
+from wa_app.web.http import inputs
+from wa_app.web.http.access import (
+    actor,
+    chosen_connection,
+    me,
+    own_connection_or_404,
+    refuse_hidden,
+)
+from wa_app.web.http.answers import answer, status_answer, unchanged_if_known
+from wa_app.web.http.inputs import LONGEST_WAIT
+from wa_app.web.http.times import now
 from wa_app.wording.closes import REASONS
 from wa_app.wording.connections import also_on_the_phone
 from wa_app.wording.times import iso

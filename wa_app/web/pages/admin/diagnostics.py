@@ -8,7 +8,7 @@ from flask_login import login_required
 
 from wa_app.services.doctor.checks import Report
 from wa_app.services.doctor.report import diagnoses, doctor, examine, grouped, plain_text
-from wa_app.web.access import require_admin
+from wa_app.web.http.access import require_admin
 
 bp = Blueprint("admin_diagnostics", __name__, url_prefix="/admin/diagnostics")
 bp.before_request(require_admin)

@@ -7,9 +7,9 @@ from flask_limiter.util import get_remote_address
 from wa_app.domain.errors import InvitationNotFound, WrongInput
 from wa_app.extensions import limiter
 from wa_app.services.users import invitations
-from wa_app.web import errors
-from wa_app.web.auth import enter
-from wa_app.web.times import now
+from wa_app.web.http import errors
+from wa_app.web.http.times import now
+from wa_app.web.pages.sign_in import enter
 
 bp = Blueprint("invitations", __name__, url_prefix="/invitation")
 

@@ -10,7 +10,7 @@ from wa_app.models import Connection, User
 from wa_app.services import ownership
 from wa_app.services.connections.status import status_document
 from wa_app.services.ownership import owner_is_alive
-from wa_app.web.times import now
+from wa_app.web.http.times import now
 from wa_app.wording.connections import explain, sentence
 from wa_app.wording.times import iso
 

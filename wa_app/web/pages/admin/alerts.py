@@ -6,8 +6,8 @@ from flask_login import login_required
 
 from wa_app.domain.errors import Refused
 from wa_app.services.notifications import mails
-from wa_app.web import errors
-from wa_app.web.access import actor, me, require_admin
+from wa_app.web.http import errors
+from wa_app.web.http.access import actor, me, require_admin
 
 bp = Blueprint("admin_alerts", __name__, url_prefix="/admin/alerts")
 bp.before_request(require_admin)
