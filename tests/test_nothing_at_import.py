@@ -16,7 +16,7 @@ from typing import Any
 
 import argon2
 
-from tests.test_architecture import FILES, ROOT, imports, module_of
+from tests.test_architecture import FILES, ROOT, imports
 
 WORK = ("open", "os.", "socket.", "sqlite3.", "subprocess.", "call.")
 """What an audit event begins with; `call.` is our own."""
@@ -26,8 +26,13 @@ SLOW = ("PIL", "neonize")
 
 
 def modules() -> list[str]:
-    loaders = {path for path in FILES if any(name.startswith("neonize") for name in imports(path))}
-    return ["app", *(module_of(path) for path in FILES if path not in loaders)]
+    loaders = {
+        name
+        for name, path in FILES.items()
+        if any(one.startswith("neonize") for one in imports(path))
+    }
+    ours = ("wa_app." + name for name in FILES if name not in loaders)
+    return ["app", *(name.removesuffix(".__init__") for name in ours)]
 
 
 def work_at_import(names: list[str], folder: Path = ROOT) -> list[str]:

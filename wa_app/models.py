@@ -449,6 +449,8 @@ class PracticeAccount(db.Model):
     scanned: Mapped[str | None] = mapped_column(Text)
     """The QR text or pairing code the phone has scanned and the owner not yet seen."""
     linked: Mapped[bool] = mapped_column(default=False)
+    phone: Mapped[str | None] = mapped_column(String(20))
+    """The number it was linked as: the one a code was asked for, else its own."""
     banned_until: Mapped[datetime | None]
     network_loss: Mapped[bool] = mapped_column(default=False)
     slow_handshake: Mapped[bool] = mapped_column(default=False)

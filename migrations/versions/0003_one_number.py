@@ -22,6 +22,8 @@ def upgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
         batch_op.add_column(sa.Column('number_version', sa.Integer(), server_default='0', nullable=False))
         batch_op.add_column(sa.Column('linked_phone', sa.String(length=20), nullable=True))
+    with op.batch_alter_table('practice_account', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('phone', sa.String(length=20), nullable=True))
     with op.batch_alter_table('chat', schema=None, naming_convention=NAMES) as batch_op:
         batch_op.add_column(sa.Column('phone', sa.String(length=20), server_default='', nullable=False))
         batch_op.drop_constraint(_old_constraint(), type_='unique')
@@ -39,6 +41,8 @@ def downgrade():
     with op.batch_alter_table('chat', schema=None) as batch_op:
         batch_op.drop_constraint('uq_chat_of_number', type_='unique')
         batch_op.create_unique_constraint(_old_constraint(), ['connection_id', 'jid'])
+        batch_op.drop_column('phone')
+    with op.batch_alter_table('practice_account', schema=None) as batch_op:
         batch_op.drop_column('phone')
     with op.batch_alter_table('connection', schema=None) as batch_op:
         batch_op.drop_column('linked_phone')

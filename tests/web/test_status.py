@@ -12,10 +12,10 @@ from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent, Owner, PracticeAccount, User, utc_now
 
 KEYS = {
-    "connectionId", "channel", "status", "statusSince", "hold", "holdUntil", "connected", "hasQR",
-    "qr", "qrExpiresAt", "pairingCode", "attempt", "maxAttempts", "nextAttemptAt", "phone",
-    "pushName", "connectedAt", "restrictedUntil", "lastDisconnect", "explanation", "owner",
-    "version", "success", "message", "timestamp",
+    "connectionId", "channel", "status", "statusSince", "hold", "holdUntil", "connected",
+    "hasQR", "qr", "qrExpiresAt", "pairingCode", "attempt", "maxAttempts", "nextAttemptAt",
+    "phone", "linkedPhone", "pushName", "connectedAt", "restrictedUntil", "lastDisconnect",
+    "explanation", "owner", "version", "success", "message", "timestamp",
 }  # fmt: skip
 
 

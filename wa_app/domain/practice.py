@@ -15,10 +15,11 @@ FAULTS = (*EVENTS, *SWITCHES)
 
 @dataclass(frozen=True)
 class PracticeState:
-    """A practice account as the owner reads it. `scanned` is what its phone has scanned or typed;
-    `events` are the faults that are to happen now."""
+    """A practice account as the owner reads it. `phone` is the number it was linked as, `scanned`
+    what its phone has scanned or typed; `events` are the faults that are to happen now."""
 
     linked: bool = False
+    phone: str | None = None
     scanned: str | None = None
     banned_until: datetime | None = None
     switches: frozenset[str] = frozenset()

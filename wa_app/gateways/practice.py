@@ -58,7 +58,9 @@ class PracticeAccounts(Protocol):
 
     def event_taken(self, connection_id: str, event: str) -> None: ...
 
-    def set_linked(self, connection_id: str, linked: bool) -> bool:
+    def link(self, connection_id: str, phone: str) -> None: ...
+
+    def unlink(self, connection_id: str) -> bool:
         """Whether it was linked before."""
 
     def ban(self, connection_id: str, until: datetime) -> None: ...
@@ -118,7 +120,7 @@ class PracticeGateway:
         with self._moment, self._lock:
             socket = self._sockets.pop(socket_id, None)
         if socket is not None and unlink:
-            self._accounts.set_linked(socket.dial.connection_id, False)
+            self._accounts.unlink(socket.dial.connection_id)
 
     def tell(self, socket_id: int, command: Command) -> bool:
         with self._lock:
@@ -136,7 +138,7 @@ class PracticeGateway:
         return self._accounts.read([connection_id])[connection_id].linked
 
     def forget(self, connection_id: str) -> bool:
-        return self._accounts.set_linked(connection_id, False)
+        return self._accounts.unlink(connection_id)
 
     def reach(self, route: str | None) -> Reach:
         is_up = route is not None and "network_loss" not in self._switches(route)
@@ -203,7 +205,7 @@ class PracticeGateway:
             case "conflict":
                 return Close(440, Reason.STREAM_REPLACED)
             case "logout":
-                self._accounts.set_linked(connection_id, False)
+                self._accounts.unlink(connection_id)
                 return Close(401, Reason.LOGGED_OUT, has_credentials=False)
             case "ban":
                 self._accounts.ban(connection_id, now + BAN)
@@ -225,14 +227,14 @@ class PracticeGateway:
             for event in state.events:  # set while nothing was connected that they could hit
                 self._accounts.event_taken(socket.dial.connection_id, event)
             socket.told_alive = now
-            phone = "+" + customer_jid(socket.dial.connection_id).partition("@")[0]
-            self._tell(socket, Opened(phone, "Vigía"))
+            self._tell(socket, Opened(state.phone or _own_phone(socket.dial), "Vigía"))
 
     def _pair(self, socket_id: int, socket: _Socket, state: PracticeState, now: datetime) -> None:
         if socket.shown is not None and state.scanned == socket.shown:
-            self._accounts.set_linked(socket.dial.connection_id, True)
+            # It is whatever phone the code was asked for.
+            phone = socket.dial.pair_phone or _own_phone(socket.dial)
+            self._accounts.link(socket.dial.connection_id, phone)
             socket.paired_at = now
-            phone = "+" + customer_jid(socket.dial.connection_id).partition("@")[0]
             self._tell(socket, Paired(phone))
         elif socket.shown_until is None and "slow_handshake" in state.switches:
             if now - socket.opened_at >= SLOW_HANDSHAKE:
@@ -280,6 +282,10 @@ class PracticeGateway:
 
     def _tell(self, socket: _Socket, news: News) -> None:
         self._sink(socket.dial.connection_id, socket.dial.socket_id, news)
+
+
+def _own_phone(dial: Dial) -> str:
+    return "+" + customer_jid(dial.connection_id).partition("@")[0]
 
 
 def _incoming(text: PracticeText) -> Incoming:

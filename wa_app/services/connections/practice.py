@@ -125,11 +125,14 @@ class PracticeRows:
     def event_taken(self, connection_id: str, event: str) -> None:
         self._update(connection_id, **{event: False})
 
-    def set_linked(self, connection_id: str, linked: bool) -> bool:
+    def link(self, connection_id: str, phone: str) -> None:
+        self._update(connection_id, linked=True, phone=phone, scanned=None)
+
+    def unlink(self, connection_id: str) -> bool:
         with self._app.app_context():
             was = db.session.get(PracticeAccount, connection_id)
             before = was is not None and was.linked
-        self._update(connection_id, linked=linked, scanned=None)
+        self._update(connection_id, linked=False, phone=None, scanned=None)
         return before
 
     def ban(self, connection_id: str, until: datetime) -> None:
@@ -172,6 +175,7 @@ def _state(row: PracticeAccount | None) -> PracticeState:
         return PracticeState()
     return PracticeState(
         linked=row.linked,
+        phone=row.phone,
         scanned=row.scanned,
         banned_until=row.banned_until,
         switches=frozenset(kind for kind in SWITCHES if getattr(row, kind)),

@@ -57,8 +57,8 @@ def reconnect() -> Response:
 @bp.post("/number")
 @login_required
 def number() -> Response:
-    keep = inputs.required(inputs.body(keep=bool), "keep")
     connection = chosen_connection(me())
+    keep = inputs.required(inputs.body(keep=bool), "keep")
     if connection is None:
         raise NoOtherNumber
     requests.choose_number(actor(), connection, keep=keep)
