@@ -10,6 +10,7 @@ from wa_app.cli.shared import refusals_in_words, settings, wa
 from wa_app.domain.errors import WrongInput
 from wa_app.models import User, utc_now
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connections import registry
 from wa_app.services.users import accounts, invitations, user_list
 from wa_app.wording import mails
 from wa_app.wording.users import USER_LOOKS
@@ -76,7 +77,9 @@ def list_users() -> None:
     for user in accounts.everyone():
         state = user_list.state_of(user)
         shown = "" if state == "active" else f"  {str(USER_LOOKS[state].word).lower()}"
-        click.echo(f"{user.email:40} {user.role:6} {len(user.connections)} connections{shown}")
+        click.echo(
+            f"{user.email:40} {user.role:6} {len(registry.of_user(user))} connections{shown}"
+        )
 
 
 @users.command("change")

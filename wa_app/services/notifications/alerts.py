@@ -30,7 +30,8 @@ from wa_app.domain.alerts import (
 )
 from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
-from wa_app.models import OPEN_OF_SERVER, Alert, Connection, User
+from wa_app.models import Alert, Connection, User
+from wa_app.models.notifications import OPEN_OF_SERVER
 from wa_app.services.notifications import mails
 from wa_app.services.notifications.mails import Mailer
 from wa_app.services.notifications.notices import Case, Compose, Post, about
