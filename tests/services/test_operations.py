@@ -305,7 +305,7 @@ def test_a_crash_at_any_step_costs_nothing(
     assert set(everything.values()) <= {"done", "nothing"}
     assert not orphan.exists()
     with world.app.app_context():
-        asked_for = db.select(Operation).where(Operation.kind == "force_cleanup")
+        asked_for = db.select(Audit).where(Audit.action == "connection.force_cleanup")
         assert len(db.session.scalars(asked_for).all()) == 5, "none was cleaned twice"
         for connection in db.session.scalars(db.select(Connection)):
             assert connection.wiped_version == connection.wipe_version > 0

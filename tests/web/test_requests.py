@@ -12,6 +12,7 @@ from wa_app.models import (
     Audit,
     Connection,
     Operation,
+    OperationStep,
     Owner,
     PracticeAccount,
     PracticeMessage,
@@ -118,7 +119,11 @@ def test_the_steps_of_a_cleanup_are_told(
         connection_id=connection.id,
         actor="ana",
         state="DONE",
-        result=steps,
+        steps=[
+            OperationStep(
+                what="close_socket", target=connection.id, version=1, outcome="nothing", seconds=0.1
+            )
+        ],
     )
     db.session.add(row)
     db.session.commit()

@@ -125,7 +125,7 @@ def _report(connection_id: str) -> None:
             manager.wake(connection_id)
         connection = connection_status.wait_until(connection_id, _carried_out, CARRIED_OUT)
     for step in connection_status.last_cleanup(connection):
-        click.echo(f"{step['step']:20} {step['outcome']:8} {step['seconds']:.2f} s")
+        click.echo(f"{step.what:20} {step.outcome:8} {step.seconds:.2f} s")
     if not _carried_out(connection):
         raise click.ClickException("The request is stored and will be carried out; nobody has yet.")
     document = status_document(connection, ownership.owner(), utc_now(), connection.user)

@@ -13,6 +13,17 @@ KINDS = frozenset(
 )
 """Those of administrators; a force-cleanup belongs to its connection's user."""
 
+CLEANUP_STEPS = (
+    "close_socket",
+    "drop_pairing",
+    "drop_memory",
+    "cancel_timers",
+    "drain_and_back_up",
+    "remove_files",
+    "reset_row",
+)
+"""The seven steps of a force-cleanup, in their order. Every wipe is these seven."""
+
 DONE, NOTHING, FAILED = "done", "nothing", "failed"
 
 CONFIRMATION = "RESET"

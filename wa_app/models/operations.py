@@ -22,15 +22,11 @@ class Operation(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
     connection_id: Mapped[str | None] = mapped_column(String(36), index=True)
-    version: Mapped[int] = mapped_column(default=0)
-    """The wipe version a force-cleanup waits for."""
     actor: Mapped[str] = mapped_column(String(300))
     address: Mapped[str | None] = mapped_column(String(60))
     parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     dry_run: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(String(10), default="PENDING")
-    result: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
-    """Of a force-cleanup: its seven steps. The steps of the others are rows of their own."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     planned_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -50,11 +46,11 @@ class OperationStep(db.Model):
     )
     what: Mapped[str] = mapped_column(String(30))
     """A key of the table `services.operations.ACTS`."""
-    target: Mapped[str] = mapped_column(String(300))
+    target: Mapped[str] = mapped_column(String(300), index=True)
     label: Mapped[str] = mapped_column(String(300), default="")
     """The target in words, as it was then."""
-    cleanup_id: Mapped[int | None]
-    """The force-cleanup that carries this step out, once it was asked for."""
+    version: Mapped[int | None]
+    """The request for a wipe of its target that it waits for, once that was made."""
     outcome: Mapped[str | None] = mapped_column(String(10))
     """None: not yet; else done, nothing or failed."""
     seconds: Mapped[float | None]

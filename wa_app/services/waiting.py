@@ -19,21 +19,26 @@ threads of the server are for those who want to know something now."""
 
 
 def wait(look: Callable[[], tuple[T, bool]], seconds: float) -> T:
-    """What `look` finds when it says that it is enough, or after `seconds`. Between two looks no
-    database connection is held: it may be what the owner needs to get there."""
-    started = time.monotonic()
+    """For a request: as `poll`, where there is room to wait."""
     has_a_place = WAITING_ROOM.acquire(blocking=False)
     try:
-        while True:
-            db.session.rollback()
-            found, enough = look()
-            if enough or not has_a_place or _waited_enough(started, seconds):
-                return found
-            db.session.rollback()
-            _rest(started)
+        return poll(look, seconds if has_a_place else 0.0)
     finally:
         if has_a_place:
             WAITING_ROOM.release()
+
+
+def poll(look: Callable[[], tuple[T, bool]], seconds: float) -> T:
+    """What `look` finds when it says that it is enough, or after `seconds`. Between two looks no
+    database connection is held: it may be what the owner needs to get there."""
+    started = time.monotonic()
+    while True:
+        db.session.rollback()
+        found, enough = look()
+        if enough or _waited_enough(started, seconds):
+            return found
+        db.session.rollback()
+        _rest(started)
 
 
 def _waited_enough(started: float, seconds: float) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 
 from flask import current_app
 from limits import RateLimitItemPerMinute
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from wa_app.domain.errors import NoOtherNumber, PairFirst, TooOften
+from wa_app.domain.operations import CLEANUP_STEPS
 from wa_app.domain.sessions.connection import REQUESTS
 from wa_app.domain.sessions.states import Hold
 from wa_app.extensions import db, limiter
@@ -66,45 +67,35 @@ def remove(actor: Actor, connection: Connection) -> None:
     _ask(actor, connection, "remove", deleted_at=datetime.now(UTC))
 
 
-def force_cleanup(
-    actor: Actor, connection: Connection, *, part_of: OperationStep | None = None
-) -> Operation:
-    """The operation whose result will list the seven steps; the one under way, if there is one.
-    `part_of` learns which it is in the same commit, so that a crash asks for no second one."""
-    under_way = select(Operation).where(
-        Operation.kind == "force_cleanup",
-        Operation.connection_id == connection.id,
-        Operation.version == connection.wanted_version,
-        Operation.state != "DONE",
-    )
-    joined: Operation | None = db.session.scalar(under_way)
-    if joined is not None:
-        if part_of is not None:
-            part_of.cleanup_id = joined.id
-            db.session.commit()
-        return joined
+def force_cleanup(actor: Actor, connection: Connection) -> Operation:
+    """The operation whose rows are the seven steps."""
     operation = Operation(
-        kind="force_cleanup", connection_id=connection.id, actor=actor.name, version=0
+        kind="force_cleanup",
+        connection_id=connection.id,
+        actor=actor.name,
+        address=actor.address,
+        planned_at=datetime.now(UTC),
     )
     db.session.add(operation)
-    if part_of is not None:
-        db.session.flush()
-        part_of.cleanup_id = operation.id
-    _ask(actor, connection, "force_cleanup", operation=operation)
+    version = write(actor, connection, "force_cleanup")
+    operation.steps = [
+        OperationStep(what=what, target=connection.id, version=version) for what in CLEANUP_STEPS
+    ]
+    db.session.commit()
+    wake(connection.id)
     return operation
 
 
-def _ask(
-    actor: Actor,
-    connection: Connection,
-    kind: str,
-    *extra_marks: str,
-    operation: Operation | None = None,
-    **values: Any,
-) -> None:
-    version = write(actor, connection, kind, *extra_marks, **values)
-    if operation is not None:
-        operation.version = version
+def force_cleanup_for(actor: Actor, connection: Connection, step: OperationStep) -> None:
+    """The same as one step of a larger operation, which learns in the same commit what it waits
+    for: a crash asks for no second one."""
+    step.version = write(actor, connection, "force_cleanup")
+    db.session.commit()
+    wake(connection.id)
+
+
+def _ask(actor: Actor, connection: Connection, kind: str, *extra_marks: str, **values: Any) -> None:
+    write(actor, connection, kind, *extra_marks, **values)
     db.session.commit()
     wake(connection.id)
 

@@ -13,7 +13,15 @@ from wa_app.domain.errors import ConnectionNotFound
 from wa_app.domain.sessions.connection import is_under_way, shown_status
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
-from wa_app.models import Connection, ConnectionEvent, Operation, Owner, User, utc_now
+from wa_app.models import (
+    Connection,
+    ConnectionEvent,
+    Operation,
+    OperationStep,
+    Owner,
+    User,
+    utc_now,
+)
 from wa_app.services import ownership
 from wa_app.services.waiting import wait
 from wa_app.wording.connections import explain
@@ -116,12 +124,18 @@ def operation(connection: Connection, operation_id: int) -> Operation | None:
     return found if found is not None and found.connection_id == connection.id else None
 
 
-def last_cleanup(connection: Connection) -> list[dict[str, Any]]:
+def last_cleanup(connection: Connection) -> list[OperationStep]:
     """The steps of the force-cleanup that is the newest request, if it is one and done."""
-    done = select(Operation.result).where(
-        Operation.connection_id == connection.id, Operation.version == connection.wanted_version
+    done = (
+        select(OperationStep)
+        .join(Operation)
+        .where(
+            Operation.connection_id == connection.id,
+            Operation.state == "DONE",
+            OperationStep.version == connection.wanted_version,
+        )
     )
-    return db.session.scalar(done) or []
+    return list(db.session.scalars(done.order_by(OperationStep.id)))
 
 
 def wait_until(

@@ -164,23 +164,21 @@ def _let_go(key: ForeignKey) -> Delete | Update:
 
 def clean(tools: Tools, operation: Operation, step: OperationStep) -> bool | str:
     """A force-cleanup of the connection. Asked for once, whatever happens in between: a person may
-    have linked a number anew since."""
-    cleanup_id = step.cleanup_id
-    if cleanup_id is None:
-        connection = db.session.get(Connection, step.target)
+    have linked a number anew since. The wipe itself writes down how it went."""
+    step_id, connection_id = step.id, step.target
+    if step.version is None:
+        connection = db.session.get(Connection, connection_id)
         if connection is None or connection.deleted_at is not None:
             return False
         if operation.kind == "cleanup.stale" and not _still_stale(tools, connection):
             return False
-        actor = actor_of(operation)
-        cleanup_id = requests.force_cleanup(actor, connection, part_of=step).id
-    tools.manager.wake(step.target)
-    until(tools, lambda: db.session.get_one(Operation, cleanup_id).state == "DONE")
-    steps = db.session.get_one(Operation, cleanup_id).result or []
-    failed = [one for one in steps if one["outcome"] == FAILED]
-    if failed:
-        raise RuntimeError("; ".join(f"{one['step']}: {one['detail']}" for one in failed))
-    return any(one["outcome"] == DONE for one in steps)
+        requests.force_cleanup_for(actor_of(operation), connection, step)
+    tools.manager.wake(connection_id)
+    until(tools, lambda: db.session.get_one(OperationStep, step_id).outcome is not None)
+    done = db.session.get_one(OperationStep, step_id)
+    if done.outcome == FAILED:
+        raise RuntimeError(done.detail)
+    return done.outcome == DONE
 
 
 def _still_stale(tools: Tools, connection: Connection) -> bool:

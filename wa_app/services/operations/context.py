@@ -1,6 +1,5 @@
 """What the owner works with, handed to whatever it carries out; and how an act waits its turn."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from wa_app.gateways.base import Gateways
 from wa_app.models import Operation
 from wa_app.services.audit import Actor
 from wa_app.services.sessions.manager import Manager
+from wa_app.services.waiting import poll
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,11 @@ def actor_of(operation: Operation) -> Actor:
 
 def until(tools: Tools, seen: Callable[[], bool]) -> bool:
     """Wait for what the manager does. Raises `TimeoutError`."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        db.session.rollback()
+
+    def look() -> tuple[bool, bool]:
         done = seen()
-        db.session.rollback()  # nothing of the database is held while we wait
-        if done:
-            return True
-        if tools.manager.is_stopping or time.monotonic() >= deadline:
-            raise TimeoutError("not done in time")
-        time.sleep(0.05)
+        return done, done or tools.manager.is_stopping
+
+    if not poll(look, PATIENCE):
+        raise TimeoutError("not done in time")
+    return True

@@ -9,7 +9,7 @@ is done after the restart.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import datetime
 from functools import partial
 
@@ -30,12 +30,15 @@ from wa_app.services.operations.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.operations.cleanups import PLANS as CLEANUP_PLANS
 from wa_app.services.operations.context import Tools
 from wa_app.services.operations.requests import counts, target_of
-from wa_app.services.waiting import in_background, within
+from wa_app.services.waiting import in_background
 
 log = structlog.get_logger()
 
 AT_ONCE = 16
 """Most of the work is waiting for the manager, whose pool has 32 threads."""
+
+LOOK = 0.5
+"""Seconds after which we see that the service is being stopped, or that a step takes too long."""
 
 STEP_PATIENCE = 150.0
 """Seconds for one step, whatever hangs in it; what waits for the manager gives up sooner."""
@@ -87,9 +90,7 @@ def carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
         )
         step_ids = deque(db.session.scalars(left.order_by(OperationStep.id)))
         db.session.rollback()
-        hands = [in_background(partial(_do_all, app, tools, step_ids)) for _ in range(AT_ONCE)]
-        for hand in hands:
-            hand.result()
+        _carry_out_steps(app, tools, step_ids)
         if tools.manager.is_stopping:
             return  # the rest is done after the restart
     _finish(operation_id, tools.clock())
@@ -115,29 +116,40 @@ def _write_down(operation: Operation, steps: Iterable[OperationStep], now: datet
     db.session.commit()
 
 
-def _do_all(app: Flask, tools: Tools, step_ids: deque[int]) -> None:
-    """One pair of hands of several: takes what is left until nothing is."""
-    with suppress(IndexError), app.app_context():
-        while not tools.manager.is_stopping:
-            _do(app, tools, step_ids.popleft())
+def _carry_out_steps(app: Flask, tools: Tools, step_ids: deque[int]) -> None:
+    """A few at a time, each in a thread that we can afford to lose; this thread alone writes down
+    how they went. Whatever happens in one of them, the others still have to run."""
+    running: dict[Future[bool | str], tuple[int, float]] = {}
+    while (step_ids or running) and not tools.manager.is_stopping:
+        while step_ids and len(running) < AT_ONCE:
+            step_id = step_ids.popleft()
+            act = in_background(partial(_act, app, tools, step_id))
+            running[act] = step_id, time.monotonic()
+        ended, _ = wait(running, timeout=LOOK, return_when=FIRST_COMPLETED)
+        for act, (step_id, began) in list(running.items()):
+            seconds = time.monotonic() - began
+            if act in ended or seconds >= STEP_PATIENCE:
+                del running[act]
+                _write_outcome(tools, step_id, act, seconds)
 
 
-def _do(app: Flask, tools: Tools, step_id: int) -> None:
-    """One step. Whatever happens in it, the others still have to run."""
-    began, detail = time.monotonic(), None
-    try:
-        answer = within(STEP_PATIENCE, partial(_act, app, tools, step_id))
-        outcome, detail = (DONE if answer else NOTHING), answer if isinstance(answer, str) else None
-    except Exception as error:
-        if tools.manager.is_stopping:
-            return  # it was cut short, and is begun again after the restart
-        outcome, detail = FAILED, _words(error)[:500]
-        log.warning("operation step failed", step=step_id, error=detail)
+def _write_outcome(tools: Tools, step_id: int, act: Future[bool | str], seconds: float) -> None:
+    error = act.exception() if act.done() else TimeoutError("not done in time")
+    if error is not None and not isinstance(error, Exception):
+        raise error
+    if error is not None and tools.manager.is_stopping:
+        return  # it was cut short, and is begun again after the restart
     step = db.session.get_one(OperationStep, step_id, populate_existing=True)
-    step.outcome, step.detail = outcome, detail
-    step.seconds = round(time.monotonic() - began, 3)
+    if error is not None:
+        step.outcome, step.detail = FAILED, _words(error)[:500]
+        log.warning("operation step failed", step=step_id, error=step.detail)
+    else:
+        answer = act.result()
+        step.outcome = DONE if answer else NOTHING
+        step.detail = answer if isinstance(answer, str) else None
+    step.seconds = round(seconds, 3)
     if step.what in AUDITED:
-        _audit(step, outcome)
+        _audit(step, step.outcome)
     db.session.commit()
 
 

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import exists, select, update
 
 from wa_app.config import Settings
 from wa_app.domain.operations import DONE, FAILED, NOTHING
@@ -14,7 +14,7 @@ from wa_app.domain.sessions.policy import Policy
 from wa_app.domain.sessions.reconcile import after_wipe
 from wa_app.extensions import db
 from wa_app.gateways.base import SessionStore, Sockets
-from wa_app.models import Connection, Operation
+from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services.connections.registry import label
 from wa_app.services.notifications import alerts
 from wa_app.services.sessions import backup_files, transitions
@@ -26,7 +26,15 @@ FILE_LIMIT = 10.0
 """Seconds for a step that touches files. The files of a practice phone are rows, and a statement
 waits so long for a locked database."""
 
-StepResult = dict[str, Any]
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one step."""
+
+    what: str
+    outcome: str
+    seconds: float
+    detail: str | None = None
 
 
 def wipe(
@@ -59,14 +67,14 @@ def wipe(
     def back_up() -> bool:
         return backup_files.back_up(settings, connection_id, files, now)
 
-    steps = [
-        _step("close_socket", close_socket),
-        _step("drop_pairing", lambda: had_pairing),
-        _step("drop_memory", forget),
-        _step("cancel_timers", lambda: had_timer),
-        _step("drain_and_back_up", drain_and_back_up),
+    results = [
+        _run("close_socket", close_socket),
+        _run("drop_pairing", lambda: had_pairing),
+        _run("drop_memory", forget),
+        _run("cancel_timers", lambda: had_timer),
+        _run("drain_and_back_up", drain_and_back_up),
     ]
-    saved = steps[-1]["outcome"] != FAILED
+    saved = results[-1].outcome != FAILED
 
     def remove_files() -> bool:
         if not saved:
@@ -78,63 +86,70 @@ def wipe(
             files.quarantine(connection_id)
             return True
 
-    steps.append(_step("remove_files", lambda: within(FILE_LIMIT, remove_files)))
-    folder_gone = steps[-1]["outcome"] != FAILED
-    _reset(connection_id, version, steps, folder_gone, settings.policy, now)
+    results.append(_run("remove_files", lambda: within(FILE_LIMIT, remove_files)))
+    _reset(connection_id, version, results, settings.policy, now)
     time.sleep(settings.policy.settle_delay.total_seconds())
 
 
-def _step(name: str, run: Callable[[], bool]) -> StepResult:
-    began = time.monotonic()
-    result: StepResult = {"step": name}
+def _run(what: str, step: Callable[[], bool]) -> Result:
+    began, detail = time.monotonic(), None
     try:
-        result["outcome"] = DONE if run() else NOTHING
+        outcome = DONE if step() else NOTHING
     except Exception as error:
         # Whatever it was, the other steps still have to run; the reason is in the result.
-        detail = str(error) or type(error).__name__
-        log.warning("clean-up step failed", step=name, error=detail)
+        outcome, detail = FAILED, str(error) or type(error).__name__
+        log.warning("clean-up step failed", step=what, error=detail)
         db.session.rollback()
-        result |= {"outcome": FAILED, "detail": detail}
-    result["seconds"] = round(time.monotonic() - began, 3)
-    return result
+    return Result(what, outcome, round(time.monotonic() - began, 3), detail)
 
 
 def _reset(
-    connection_id: str,
-    version: int,
-    steps: list[StepResult],
-    folder_gone: bool,
-    policy: Policy,
-    now: datetime,
+    connection_id: str, version: int, results: list[Result], policy: Policy, now: datetime
 ) -> None:
     """The last step: row and results in one commit, so that a crash repeats all or nothing."""
     began = time.monotonic()
+    folder_gone = results[-1].outcome != FAILED
     connection = db.session.get_one(Connection, connection_id, populate_existing=True)
     clean = after_wipe(connection.observed, version, now, folder_gone=folder_gone)
     transitions.change(connection, clean, now, policy)
-    took = round(time.monotonic() - began, 3)
-    steps.append({"step": "reset_row", "outcome": DONE, "seconds": took})
-    _tell_of_failed_backup(connection, steps, now)
-    finished = (
-        update(Operation)
-        .where(
-            Operation.connection_id == connection_id,
-            Operation.kind == "force_cleanup",
-            Operation.version <= version,
-            Operation.state != "DONE",
-        )
-        .values(state="DONE", result=steps, finished_at=now)
-    )
-    db.session.execute(finished)
+    results.append(Result("reset_row", DONE, round(time.monotonic() - began, 3)))
+    for result in results:
+        if result.what == "drain_and_back_up" and result.outcome == FAILED:
+            alerts.backup_failed(f"{label(connection)}: {result.detail}", now)
+    _write_down(connection_id, version, results, now)
     db.session.commit()
-    log.info("session cleaned", connection=connection_id, steps=_summary(steps))
+    told = " ".join(f"{result.what}={result.outcome}" for result in results)
+    log.info("session cleaned", connection=connection_id, steps=told)
 
 
-def _tell_of_failed_backup(connection: Connection, steps: list[StepResult], now: datetime) -> None:
-    for step in steps:
-        if step["step"] == "drain_and_back_up" and step["outcome"] == FAILED:
-            alerts.backup_failed(f"{label(connection)}: {step['detail']}", now)
+def _write_down(connection_id: str, version: int, results: list[Result], now: datetime) -> None:
+    """For whoever has asked for this wipe: each of the seven steps, or all of them as one step of
+    a larger operation."""
+    by_name = {result.what: result for result in results}
+    waiting = select(OperationStep).where(
+        OperationStep.target == connection_id,
+        OperationStep.version <= version,
+        OperationStep.outcome.is_(None),
+    )
+    for step in db.session.scalars(waiting).all():
+        result = by_name.get(step.what) or _as_one(results)
+        step.outcome, step.seconds = result.outcome, result.seconds
+        step.detail = result.detail[:500] if result.detail else None
+    left = exists().where(
+        OperationStep.operation_id == Operation.id, OperationStep.outcome.is_(None)
+    )
+    done = update(Operation).where(
+        Operation.kind == "force_cleanup",
+        Operation.connection_id == connection_id,
+        Operation.state != "DONE",
+        ~left,
+    )
+    db.session.execute(done.values(state="DONE", finished_at=now))
 
 
-def _summary(steps: list[StepResult]) -> str:
-    return " ".join(f"{step['step']}={step['outcome']}" for step in steps)
+def _as_one(results: list[Result]) -> Result:
+    outcomes = {result.outcome for result in results}
+    outcome = next(one for one in (FAILED, DONE, NOTHING) if one in outcomes)
+    failed = "; ".join(f"{one.what}: {one.detail}" for one in results if one.outcome == FAILED)
+    seconds = round(sum(result.seconds for result in results), 3)
+    return Result("clean", outcome, seconds, failed or None)

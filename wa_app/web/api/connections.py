@@ -5,9 +5,10 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import NoOtherNumber, NotFound, OperationNotFound, PairFirst, WrongInput
+from wa_app.domain.operations import FAILED
 from wa_app.domain.phone_numbers import e164
 from wa_app.domain.sessions.states import Channel, Status
-from wa_app.models import Connection, ConnectionEvent, Operation, User
+from wa_app.models import Connection, ConnectionEvent, Operation, OperationStep, User
 from wa_app.services import ownership
 from wa_app.services.connections import registry, requests
 from wa_app.services.connections import status as connection_status
@@ -144,14 +145,19 @@ def operation_answer(operation: Operation) -> Response:
     if operation.state != "DONE":
         message = _("The clean-up is under way. Ask again for its result.")
         return answer(message, 202, operationId=operation.id, state=operation.state, steps=[])
-    steps = operation.result or []
-    failed = sum(step.get("outcome") == "failed" for step in steps)
+    failed = sum(step.outcome == FAILED for step in operation.steps)
     done = (
         _("Cleaned up, but %(count)d steps failed.", count=failed) if failed else _("Cleaned up.")
     )
+    steps = [_step(step) for step in operation.steps]
     return answer(
         also_on_the_phone(done), operationId=operation.id, state=operation.state, steps=steps
     )
+
+
+def _step(step: OperationStep) -> dict[str, object]:
+    document = {"step": step.what, "outcome": step.outcome, "seconds": step.seconds}
+    return document | ({"detail": step.detail} if step.detail else {})
 
 
 @bp.get("/operations/<int(max=2147483647):operation_id>")

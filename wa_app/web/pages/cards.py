@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _
 from wa_app.domain.sessions.connection import is_under_way, shown_status
 from wa_app.domain.sessions.policy import QR_TOTAL
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
-from wa_app.models import Connection, ConnectionEvent, User
+from wa_app.models import Connection, ConnectionEvent, OperationStep, User
 from wa_app.services import ownership
 from wa_app.services.connections import registry
 from wa_app.services.connections import status as connection_status
@@ -94,7 +94,7 @@ class Card:
     countdown: datetime | None
     every: int
     lately: list[ConnectionEvent]
-    cleanup: list[dict[str, object]]
+    cleanup: list[OperationStep]
 
     @property
     def word(self) -> str:

@@ -1,0 +1,127 @@
+"""A database of an earlier version starts, with whatever was under way in it."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import select
+
+from app import create_app
+from wa_app import config
+from wa_app.extensions import db
+from wa_app.models import Chat, Connection, Message, Operation, OperationStep
+
+SEVEN = (
+    "close_socket",
+    "drop_pairing",
+    "drop_memory",
+    "cancel_timers",
+    "drain_and_back_up",
+    "remove_files",
+    "reset_row",
+)
+NOW = "2026-11-21 09:00:00.000000"
+
+
+def insert(database: sqlite3.Connection, table: str, **values: object) -> int:
+    """A row; what is not named gets what a column of its type can take."""
+    columns = database.execute(f"PRAGMA table_info({table})").fetchall()
+    for _, name, kind, needed, default, key in columns:
+        if needed and default is None and not key and name not in values:
+            values[name] = {"INTEGER": 0, "BOOLEAN": 0, "DATETIME": NOW}.get(kind, "")
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    done = database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [*values.values()])
+    return done.lastrowid or 0
+
+
+@pytest.fixture
+def of_020(tmp_path: Path) -> Flask:
+    """Version 0.2.0: a linked number with a text on its way, one that was never linked, and three
+    force-cleanups, one of them part of a full reset that was cut short."""
+    app = create_app(config.load({"DATA_DIR": str(tmp_path / "data")}))
+    with app.app_context():
+        upgrade(revision="0002")
+    with closing(sqlite3.connect(tmp_path / "data" / "vigia.db")) as database:
+        insert(database, "user", id=1, email="ana@example.org")
+        linked = {"channel": "whatsapp", "status": "CONNECTED", "phone": "+34600111222"}
+        insert(database, "connection", id="ana", user_id=1, **linked)
+        insert(
+            database, "connection", id="new", user_id=1, channel="whatsapp", status="DISCONNECTED"
+        )
+        for number, connection in ((1, "ana"), (2, "new")):
+            insert(
+                database,
+                "chat",
+                id=number,
+                connection_id=connection,
+                jid="34600999888@s.whatsapp.net",
+            )
+            insert(
+                database, "message", connection_id=connection, chat_id=number, direction="out",
+                author="person", text="Su pedido está listo.", state="PENDING",
+            )  # fmt: skip
+        done = [{"step": what, "outcome": "done", "seconds": 0.1} for what in SEVEN]
+        done[4] |= {"outcome": "failed", "detail": "disk full"}
+        common = {"kind": "force_cleanup", "connection_id": "ana", "actor": "ana"}
+        insert(
+            database, "operation", id=1, version=3, state="DONE", result=json.dumps(done), **common
+        )
+        insert(database, "operation", id=2, version=4, state="PENDING", **common)
+        insert(
+            database, "operation", id=3, kind="cleanup.full_reset", actor="carla", planned_at=NOW
+        )
+        for cleanup in (1, 2):
+            insert(
+                database, "operation_step", operation_id=3, what="clean", target="ana",
+                cleanup_id=cleanup,
+            )  # fmt: skip
+        database.commit()
+    return app
+
+
+def test_nothing_that_was_under_way_is_lost(of_020: Flask) -> None:
+    with of_020.app_context():
+        upgrade()
+        done, pending, reset = db.session.scalars(select(Operation).order_by(Operation.id)).all()
+        assert [step.what for step in done.steps] == list(SEVEN)
+        assert {step.version for step in done.steps} == {3}
+        assert (done.steps[4].outcome, done.steps[4].detail) == ("failed", "disk full")
+        assert [step.outcome for step in pending.steps] == [None] * 7
+        assert {step.version for step in pending.steps} == {4}
+        # What was done before the crash is not asked for again, what was not is still waited for.
+        told = [(step.version, step.outcome, step.detail) for step in reset.steps]
+        assert told == [(3, "failed", "drain_and_back_up: disk full"), (4, None, None)]
+
+
+def test_every_chat_belongs_to_the_number_it_had(of_020: Flask) -> None:
+    with of_020.app_context():
+        upgrade()
+        numbers = dict(db.session.execute(select(Connection.id, Connection.linked_phone)).all())
+        assert numbers == {"ana": "+34600111222", "new": None}
+        chats = dict(db.session.execute(select(Chat.connection_id, Chat.phone)).all())
+        assert chats == {"ana": "+34600111222", "new": ""}
+        assert len(db.session.scalars(select(Message)).all()) == 2
+
+
+def test_it_can_be_taken_back(of_020: Flask) -> None:
+    with of_020.app_context():
+        upgrade()
+        downgrade(revision="0002")
+        upgrade()
+        left = db.session.scalars(select(OperationStep.version).order_by(OperationStep.id)).all()
+        assert list(left) == [None, None, *[4] * 7]
+
+
+def test_models_and_migrations_agree(of_020: Flask) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with of_020.app_context():
+        upgrade()
+        with db.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, db.metadata) == []
