@@ -20,7 +20,7 @@ SLOW = (
     "tests/wire/",
     "tests/product/",
     "tests/pages/",
-    "tests/domain/test_invariants.py",
+    "tests/domain/sessions/test_invariants.py",
     "tests/web/test_words.py",
 )
 

@@ -1,7 +1,7 @@
 """Random lives of one connection in the real services: manager, monitor, recovery, inbox, outbox.
 
-The core alone is tested far more thoroughly in `tests/domain/test_invariants.py`; here it is the
-shell around it that has to keep the promises, with a real database and the practice phone.
+The core alone is tested far more thoroughly in `tests/domain/sessions/test_invariants.py`; here it
+is the shell around it that has to keep the promises, with a real database and the practice phone.
 """
 
 import contextlib

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from tests.web.conftest import PASSWORD, Person, delete
-from tests.web.test_access import ROUTES, with_ones
+from tests.web.http.test_access import ROUTES, with_ones
 from wa_app.domain.errors import TokenLimit, WrongInput
 from wa_app.domain.users import MAX_TOKENS, SCOPES
 from wa_app.extensions import db

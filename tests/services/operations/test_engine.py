@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from tests.services.world import PASSWORD, World
 from wa_app.domain.errors import OperationNotFound
 from wa_app.domain.operations import KINDS
 from wa_app.domain.sessions.states import Channel, Hold, Status
@@ -22,8 +23,6 @@ from wa_app.services.operations import requests as operation_requests
 from wa_app.services.operations.context import Tools
 from wa_app.services.sessions.backup_files import sealer_of
 from wa_app.services.users import accounts
-
-from .world import PASSWORD, World
 
 CARLA = Actor("carla@example.org", "192.0.2.7")
 

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import insert, text, update
 
 from tests.conftest import make_app
-from tests.services.test_monitor import counted
+from tests.services.sessions.test_monitor import counted
 from tests.services.world import World
 from wa_app.domain.alerts import AlertKind
 from wa_app.domain.mails import Letter, MailError
