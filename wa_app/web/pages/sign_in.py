@@ -1,15 +1,6 @@
 """Signing in and out, the links with which somebody does so first, the language of a browser."""
 
-from flask import (
-    Blueprint,
-    Response,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    session,
-    url_for,
-)
+from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_required, login_user, logout_user
@@ -141,7 +132,7 @@ def accept(secret: str) -> ResponseReturnValue:
     try:
         user = invitations.accept(secret, password, now(), request.remote_addr)
     except WrongInput as wrong:
-        return make_response(_form(secret, wrong=sentence_of(wrong)), 400)
+        return _form(secret, wrong=sentence_of(wrong)), 400
     enter(user)
     return redirect(url_for("home.home"))
 
