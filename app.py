@@ -22,7 +22,6 @@ from wa_app.services.notifications.mails import Mailer
 from wa_app.services.runtime.lifecycle import Runtime
 from wa_app.services.sessions.backup_files import sealer_of
 from wa_app.web.http import access
-from wa_app.wording import mails
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
@@ -63,7 +62,7 @@ def create_runtime(app: Flask) -> Runtime:
             store=whatsapp,
             components=whatsapp.components,
         ),
-        Alerts(settings, compose=mails.alert, mailer=_mailer(settings), clock=utc_now),
+        Alerts(settings, mailer=_mailer(settings), clock=utc_now),
     )
     app.extensions["runtime"] = runtime
     return runtime

@@ -81,6 +81,10 @@ def pair_raw(server: WhatsAppServer, session: Path) -> None:
         client.pair(new_phone(server))
 
 
+def wait_for_connections(vigia: Server, count: int, since: float = 0) -> None:
+    wait_until(lambda: count_connected(vigia, since) == count, f"{count} connected", PATIENCE)
+
+
 # ---- memory and processor time
 
 
@@ -102,7 +106,7 @@ def resources(_: int) -> list[Line]:
         for before, size in pairwise((0, *SIZES)):
             for number in ours.numbers[before:size]:
                 number.reconnect()
-            wait_until(lambda size=size: count_connected(ours.vigia) == size, f"{size}", PATIENCE)
+            wait_for_connections(ours.vigia, size)
             sessions, everything = ours.vigia.sessions(), ours.vigia.processes()
             with ours.raw_ones(size) as clients:
                 lines += compared_uses(
@@ -157,7 +161,7 @@ def restart(count: int) -> list[Line]:
     size = max(SIZES)
     stops: list[float] = []
     with fleet(size) as ours:
-        wait_until(lambda: count_connected(ours.vigia) == size, f"{size} connected", PATIENCE)
+        wait_for_connections(ours.vigia, size)
         time.sleep(STABLE)
         ours.vigia.end()
         starts, raw_starts = alternating(
@@ -172,7 +176,7 @@ def restart(count: int) -> list[Line]:
 def start_and_stop(vigia: Server, size: int, stops: list[float]) -> float:
     started_at = time.time()
     vigia.launch()
-    wait_until(lambda: count_connected(vigia, started_at) == size, f"{size} connected", PATIENCE)
+    wait_for_connections(vigia, size, started_at)
     seconds = last_connected(vigia) - started_at
     time.sleep(STABLE)
     stopped_at = time.time()

@@ -1,6 +1,5 @@
 """How long until there is something to see: a QR, a session process, a connection."""
 
-import os
 import select
 import subprocess
 import sys
@@ -120,7 +119,8 @@ def import_neonize() -> float:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:
-        os.read(process.stdout.fileno(), 1)  # type: ignore[union-attr]
+        assert process.stdout is not None
+        process.stdout.read(1)
         return time.perf_counter() - started
 
 

@@ -28,7 +28,7 @@ class Raw:
         self._news, theirs = os.pipe()
         self._heard = b""
         settings = environment_for(server)
-        arguments = [
+        arguments: list[str | Path] = [
             session,
             settings["WHATSAPP_PROXY"],
             str(theirs),

@@ -58,7 +58,15 @@ def bare_flask() -> Iterator[int]:
 
 @contextmanager
 def _bare_flask(port: int) -> Iterator[None]:
-    gunicorn = [BIN / "gunicorn", "-b", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "32"]
+    gunicorn: list[str | Path] = [
+        BIN / "gunicorn",
+        "-b",
+        f"127.0.0.1:{port}",
+        "-k",
+        "gthread",
+        "--threads",
+        "32",
+    ]
     process = subprocess.Popen(
         [*gunicorn, "--log-level", "warning", "bare:app"],
         cwd=Path(__file__).parent,  # in the project's folder it would take the product's settings

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from tests.product.server import Server, wait_until
 from tests.product.visitor import PASSWORD, Number, Visitor
@@ -65,7 +66,7 @@ def new_phone(server: WhatsAppServer) -> Phone:
 # ---- the rows, read without asking the product, so that looking costs it nothing
 
 
-def rows(vigia: Server, statement: str, *values: object) -> list[tuple]:
+def rows(vigia: Server, statement: str, *values: object) -> list[tuple[Any, ...]]:
     place = f"file:{vigia.data_dir / 'vigia.db'}?mode=ro"
     with closing(sqlite3.connect(place, uri=True)) as database:
         return database.execute(statement, values).fetchall()
@@ -75,7 +76,7 @@ def moment(number: Number, status: str, since: float) -> float:
     """When the worker wrote down that this connection became `status`, after `since`."""
     events = "SELECT at FROM connection_event WHERE connection_id = ? AND status = ? AND at >= ?"
 
-    def look() -> list[tuple]:
+    def look() -> list[tuple[Any, ...]]:
         return rows(number.owner.server, events, number.id, status, written(since))
 
     [at] = wait_until(look, f"{number.id} {status}")[0]
@@ -89,7 +90,8 @@ def wait_until_gone(number: Number) -> None:
 
 def count_connected(vigia: Server, since: float = 0) -> int:
     up = "SELECT COUNT(*) FROM connection WHERE status = 'CONNECTED' AND connected_at >= ?"
-    return rows(vigia, up, written(since))[0][0]
+    [(count,)] = rows(vigia, up, written(since))
+    return int(count)
 
 
 def last_connected(vigia: Server) -> float:

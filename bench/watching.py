@@ -2,7 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Any
 
 from sqlalchemy import Engine, event, insert
 
-from app import create_app
+from app import create_app, create_runtime
 from bench.figures import Line, alone, alternating, compared
 from bench.stage import folder
 from wa_app import config
+from wa_app.domain.sessions.connection import Observed
 from wa_app.domain.sessions.states import Channel, Status
 from wa_app.extensions import db
-from wa_app.models import Connection, User
+from wa_app.models import Connection, User, utc_now
 from wa_app.services.connections import overview as services
+from wa_app.services.sessions.entries import Change
+from wa_app.services.sessions.manager import Manager
 from wa_app.services.sessions.monitor import Monitor
 
 CONNECTIONS = 10_000
@@ -25,18 +29,22 @@ SILENT = 100
 """Of them as many have a session process that gives no sign of life."""
 
 
-class Signs:
-    """In the manager's place: it knows who is alive, and hears what the monitor finds."""
+class Signs(Manager):
+    """It knows who is alive, and only hears what the monitor finds. Nothing else of a manager is
+    needed, so nothing of it is set up."""
 
     def __init__(self, silent: set[str]) -> None:
         self.silent = silent
-        self.judged: list[str] = []
+        self.found: list[str] = []
 
     def alive_at(self, connection_id: str) -> datetime | None:
         return None if connection_id in self.silent else datetime.now(UTC)
 
-    def judge(self, connection_id: str, _: Callable[..., Any]) -> None:
-        self.judged.append(connection_id)
+    def submit(
+        self, connection_id: str, change: Change, *, kill: bool = True
+    ) -> Future[Observed | None]:
+        self.found.append(connection_id)
+        return Future()
 
     def wake(self, connection_id: str) -> None:
         raise AssertionError(f"{connection_id} lost its timer")
@@ -48,8 +56,9 @@ def monitor(count: int) -> list[Line]:
         with app.app_context():
             ids = fill(CONNECTIONS)
             signs = Signs(set(ids[:: CONNECTIONS // SILENT]))
+            gateways = create_runtime(app).tools.gateways
             ticking = Monitor(
-                app.config["SETTINGS"], signs, {}, clock=lambda: datetime.now(UTC), dice=lambda: 0.5
+                app.config["SETTINGS"], signs, gateways, clock=utc_now, dice=lambda: 0.5
             )
             looks, reads = alternating(count, lambda: look(ticking, signs), lambda: read(place))
             statements = count_statements(ticking)
@@ -108,13 +117,13 @@ def fill(count: int) -> list[str]:
 
 
 def look(ticking: Monitor, signs: Signs) -> float:
-    signs.judged.clear()
+    signs.found.clear()
     started = time.perf_counter()
     ticking.tick()
     seconds = time.perf_counter() - started
     db.session.rollback()
-    if len(signs.judged) != SILENT:
-        raise AssertionError(f"the monitor found {len(signs.judged)} of {SILENT}")
+    if len(signs.found) != SILENT:
+        raise AssertionError(f"the monitor found {len(signs.found)} of {SILENT}")
     return seconds
 
 

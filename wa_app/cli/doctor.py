@@ -3,9 +3,8 @@
 import json
 
 import click
-from flask import current_app
 
-from wa_app.cli.shared import runtime, wa
+from wa_app.cli.shared import app, runtime, wa
 from wa_app.services.doctor.checks import examine
 from wa_app.services.doctor.findings import Case
 from wa_app.services.doctor.report import document, lines
@@ -15,8 +14,7 @@ from wa_app.services.doctor.report import document, lines
 @click.option("--json", "as_json", is_flag=True, help="As the API answers.")
 def doctor(as_json: bool) -> None:
     """Look for everything that may be wrong, and say what to do. Exit code 1 when something is."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    report = examine(app, Case(runtime().tools, serving=False))
+    report = examine(app(), Case(runtime().tools, serving=False))
     if as_json:
         click.echo(json.dumps(document(report), indent=2, ensure_ascii=False))
     else:

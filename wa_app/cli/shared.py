@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from wa_app.config import Settings
@@ -43,10 +43,15 @@ def server_is_running() -> bool:
     return ownership.is_alive(ownership.owner(), utc_now(), stale_after)
 
 
+def app() -> Flask:
+    """Itself, and not what stands for it in this thread."""
+    found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return found
+
+
 def runtime() -> Runtime:
     """Not started: for a command that does the owner's work itself."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    made: Runtime = app.extensions["create_runtime"](app)
+    made: Runtime = app().extensions["create_runtime"](app())
     return made
 
 

@@ -12,7 +12,6 @@ from wa_app.models import User, utc_now
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.connections import registry
 from wa_app.services.users import accounts, invitations, user_list
-from wa_app.wording import mails
 from wa_app.wording.users import USER_LOOKS
 
 users = AppGroup("users", help="People with a login.")
@@ -45,18 +44,12 @@ def invite_user(email: str, role: str, name: str) -> None:
     user = accounts.find(email)
     with refusals_in_words():
         if user is None:
-            invitation = invitations.create(
-                COMMAND_LINE, email, _letter, utc_now(), role=role, name=name
-            )
+            invitation = invitations.create(COMMAND_LINE, email, utc_now(), role=role, name=name)
         else:
-            invitation = invitations.renew(COMMAND_LINE, user, _letter, utc_now())
+            invitation = invitations.renew(COMMAND_LINE, user, utc_now())
     mailed = " It is on its way by mail." if invitation.mailed else ""
     click.echo(f"For {invitation.user.email}, once, for 7 days.{mailed}")
-    click.echo(invitations.address(invitation.secret))
-
-
-def _letter(user: User, secret: str) -> tuple[str, str]:
-    return mails.invitation(user, invitations.address(secret))
+    click.echo(invitation.link)
 
 
 @users.command("password")

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from wa_app.web import health
+from wa_app.web import health, template_globals
 from wa_app.web.api import connections, messages
 from wa_app.web.api import practice as api_practice
 from wa_app.web.api.admin import alerts as api_admin_alerts
@@ -13,19 +13,18 @@ from wa_app.web.api.admin import diagnostics as api_admin_diagnostics
 from wa_app.web.api.admin import operations as api_admin_operations
 from wa_app.web.api.admin import users as api_admin_users
 from wa_app.web.http import access, errors, responses
-from wa_app.web.pages import account, help, history, home, invitations, live, practice, sign_in
+from wa_app.web.pages import account, help, history, home, live, practice, sign_in
 from wa_app.web.pages.admin import alerts as admin_alerts
 from wa_app.web.pages.admin import audit as admin_audit
 from wa_app.web.pages.admin import backups as admin_backups
 from wa_app.web.pages.admin import diagnostics as admin_diagnostics
-from wa_app.web.pages.admin import live as admin_live
 from wa_app.web.pages.admin import maintenance as admin_maintenance
 from wa_app.web.pages.admin import overview as admin_overview
 from wa_app.web.pages.admin import users as admin_users
 
 BLUEPRINTS = (
     sign_in.bp,
-    invitations.bp,
+    sign_in.links,
     account.bp,
     home.bp,
     live.bp,
@@ -42,7 +41,7 @@ BLUEPRINTS = (
     admin_users.bp,
     admin_backups.bp,
     admin_audit.bp,
-    admin_live.bp,
+    live.admin,
     admin_diagnostics.bp,
     api_admin_connections.bp,
     api_admin_operations.bp,
@@ -62,4 +61,4 @@ def register(app: Flask) -> None:
         app.register_blueprint(blueprint)
     errors.register(app)
     responses.register(app)
-    home.register_words(app)
+    template_globals.register(app)

@@ -24,7 +24,6 @@ from wa_app.models import Alert, Connection, Mail, User
 from wa_app.services.connections import requests
 from wa_app.services.notifications import alert_list, alerts, mails
 from wa_app.services.notifications.alerts import Alerts
-from wa_app.wording.mails import alert as compose
 
 ANA, BRUNO, CARLA, DIEGO = (f"{name}@example.org" for name in ("ana", "bruno", "carla", "diego"))
 MB = 1000**2
@@ -58,7 +57,6 @@ class Watch:
         self.server: Callable[[Letter], None] = lambda letter: None
         self.alerts = Alerts(
             self.world.settings,
-            compose=compose,
             mailer=lambda letter: self.server(letter),
             clock=lambda: self.world.now,
             disk_usage=lambda _: (1_000_000 * MB, 0, self.free),

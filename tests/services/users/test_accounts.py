@@ -32,7 +32,6 @@ from wa_app.services.users import accounts, invitations, user_list
 
 PASSWORD = "correct horse battery"
 CARLA = Actor("carla@example.com", "10.0.0.3")
-NOBODYS_TEXT = ("", "")
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +45,12 @@ def new(name: str, role: str = "user") -> User:
 
 
 def invite(name: str) -> tuple[User, str]:
-    made = invitations.create(CARLA, f"{name}@example.com", lambda *_: NOBODYS_TEXT, utc_now())
+    made = invitations.create(CARLA, f"{name}@example.com", utc_now())
     return made.user, made.secret
 
 
 def renew(user: User) -> str:
-    return invitations.renew(CARLA, user, lambda *_: NOBODYS_TEXT, utc_now()).secret
+    return invitations.renew(CARLA, user, utc_now()).secret
 
 
 def actions() -> list[tuple[str, str, str]]:
@@ -84,7 +83,7 @@ def test_what_is_no_address_or_looks_like_another_is_refused() -> None:
     for email in NO_ADDRESSES:
         for make in (
             lambda email: accounts.create(COMMAND_LINE, email, PASSWORD),
-            lambda email: invitations.create(CARLA, email, lambda *_: NOBODYS_TEXT, utc_now()),
+            lambda email: invitations.create(CARLA, email, utc_now()),
         ):
             with pytest.raises(WrongInput) as refused:
                 make(email)
@@ -98,7 +97,7 @@ def test_capitals_and_spaces_make_no_second_user() -> None:
         with pytest.raises(EmailTaken):
             accounts.create(COMMAND_LINE, email, PASSWORD)
         with pytest.raises(EmailTaken):
-            invitations.create(CARLA, email, lambda *_: NOBODYS_TEXT, utc_now())
+            invitations.create(CARLA, email, utc_now())
     assert accounts.find(" Ana@Example.com ") is not None
 
 
@@ -255,7 +254,7 @@ def test_the_last_administrator_stays(leave: Callable[[User], None]) -> None:
     carla = new("carla", "admin")
     off, _ = new("off", "admin"), new("ana")
     accounts.deactivate(CARLA, off)
-    invitations.create(CARLA, "dora@example.com", lambda *_: NOBODYS_TEXT, utc_now(), role="admin")
+    invitations.create(CARLA, "dora@example.com", utc_now(), role="admin")
     with pytest.raises(LastAdmin):
         leave(carla)
     db.session.expire_all()

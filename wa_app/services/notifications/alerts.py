@@ -34,7 +34,7 @@ from wa_app.models import Alert, Connection, User
 from wa_app.models.notifications import OPEN_OF_SERVER
 from wa_app.services.notifications import mails
 from wa_app.services.notifications.mails import Mailer
-from wa_app.services.notifications.notices import Case, Compose, Post, about
+from wa_app.services.notifications.notices import Case, Post, about
 
 log = structlog.get_logger()
 
@@ -49,14 +49,12 @@ class Alerts:
         self,
         settings: Settings,
         *,
-        compose: Compose,
         mailer: Mailer,
         clock: Callable[[], datetime],
         disk_usage: DiskUsage = shutil.disk_usage,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
-        self._compose = compose
         self._mailer = mailer
         self._clock = clock
         self._disk_usage = disk_usage
@@ -67,7 +65,7 @@ class Alerts:
     def look(self) -> None:
         now = self._clock()
         known = db.session.scalars(select(Alert).where(Alert.ended_at.is_(None))).all()
-        post = Post(self._compose, now, known)
+        post = Post(now, known)
         cases = self._follow_connections(known, now)
         servers = self._follow_server([one for one in known if one.connection_id is None], now)
         db.session.flush()  # what has begun has an id from here on

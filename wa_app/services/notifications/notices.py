@@ -1,6 +1,6 @@
 """Who is told of an alert: each once, in their own language."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,9 +12,7 @@ from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User
 from wa_app.services.notifications import mails
-
-Compose = Callable[[Note, str | None], tuple[str, str]]
-"""Subject and text of a note, for a reader with this locale."""
+from wa_app.wording.mails import alert as mail_of
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Case:
 class Post:
     """Writes the mails of one look, to each reader in their own language."""
 
-    def __init__(self, compose: Compose, now: datetime, known: Iterable[Alert]) -> None:
-        self._compose = compose
+    def __init__(self, now: datetime, known: Iterable[Alert]) -> None:
         self._now = now
         self._known = [alert.id for alert in known]
 
@@ -113,7 +110,7 @@ class Post:
         return [user for user in self._people.values() if user.email in told]
 
     def _write(self, alert: Alert, reader: User, note: Note) -> None:
-        subject, text = self._compose(note, reader.locale)
+        subject, text = mail_of(note, reader.locale)
         mails.queue(reader.email, subject, text, alert.id, at=self._now)
 
 

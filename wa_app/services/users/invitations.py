@@ -4,7 +4,6 @@ Whoever has the link is the user, so it is kept as a hash, lives a week, and wor
 """
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,50 +19,57 @@ from wa_app.services import audit
 from wa_app.services.audit import Actor
 from wa_app.services.notifications import mails
 from wa_app.services.users import accounts
-
-Write = Callable[[User, str], tuple[str, str]]
-"""Subject and text of the mail that brings somebody this secret."""
+from wa_app.wording.mails import invitation as mail_of
 
 
 @dataclass(frozen=True)
 class Invitation:
     user: User
     secret: str
+    link: str
     mailed: bool
 
 
 def create(
-    actor: Actor, email: str, write: Write, now: datetime, *, role: str = "user", name: str = ""
+    actor: Actor,
+    email: str,
+    now: datetime,
+    *,
+    role: str = "user",
+    name: str = "",
+    reached_at: str | None = None,
 ) -> Invitation:
-    """A new user without a password, and their link. Raises `WrongInput` or `EmailTaken`."""
+    """A new user without a password, and their link. `reached_at` is where the one who invites
+    them reaches this service. Raises `WrongInput` or `EmailTaken`."""
     user = accounts.add(email, role=role, name=name)
     audit.record(actor, "user.create", user.email)
-    invitation = _invite(actor, user, write, now)
+    invitation = _invite(actor, user, now, reached_at)
     accounts.save_new()
     return invitation
 
 
-def renew(actor: Actor, user: User, write: Write, now: datetime) -> Invitation:
+def renew(actor: Actor, user: User, now: datetime, *, reached_at: str | None = None) -> Invitation:
     """A new link for somebody there is; the one before ends. Their password, if they have one,
     stays until the link is used. Raises `UserInactive`."""
     if not user.active:
         raise UserInactive
-    invitation = _invite(actor, user, write, now)
+    invitation = _invite(actor, user, now, reached_at)
     db.session.commit()
     return invitation
 
 
-def _invite(actor: Actor, user: User, write: Write, now: datetime) -> Invitation:
+def _invite(actor: Actor, user: User, now: datetime, reached_at: str | None) -> Invitation:
     secret = secrets.token_urlsafe(32)
     user.invite_hash = hash_of(secret)
     user.invite_expires_at = now + INVITATION_LASTS
     audit.record(actor, "user.invite", user.email)
-    return Invitation(user, secret, mails.queue(user.email, *write(user, secret), at=now))
+    link = _link(secret, reached_at)
+    mailed = mails.queue(user.email, *mail_of(user, link), at=now)
+    return Invitation(user, secret, link, mailed)
 
 
-def address(secret: str, *, reached_at: str | None = None) -> str:
-    """The whole link. Without PUBLIC_URL people are thought to reach this service as the one who
-    invites them does: at `reached_at`."""
+def _link(secret: str, reached_at: str | None) -> str:
+    """Without PUBLIC_URL people are thought to reach this service as the one who invites them."""
     settings: Settings = current_app.config["SETTINGS"]
     here = reached_at.rstrip("/") if reached_at and not settings.public_url else settings.address
     return f"{here}/invitation/{secret}"

@@ -24,8 +24,8 @@ from wa_app.web.http.access import (
     own_connection_or_404,
     refuse_hidden,
 )
-from wa_app.web.http.answers import answer, status_answer, unchanged_if_known
 from wa_app.web.http.inputs import LONGEST_WAIT
+from wa_app.web.http.responses import answer, status_answer, status_if_new, unkept
 from wa_app.web.http.times import now
 from wa_app.wording.closes import REASONS
 from wa_app.wording.connections import also_on_the_phone
@@ -215,7 +215,7 @@ def _described(connection: Connection) -> dict[str, object]:
 @bp.get("/status")
 @login_required
 def status() -> Response:
-    return unchanged_if_known(status_answer(chosen_connection(me()), me()))
+    return status_if_new(status_answer(chosen_connection(me()), me()))
 
 
 @bp.get("/qr.svg")
@@ -239,9 +239,7 @@ def _payload() -> str:
 
 
 def _picture(content: str | bytes, kind: str) -> Response:
-    response = current_app.response_class(content, mimetype=kind)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return unkept(current_app.response_class(content, mimetype=kind))
 
 
 @bp.get("/events")

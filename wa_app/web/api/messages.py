@@ -12,7 +12,7 @@ from wa_app.services.connections import registry, requests
 from wa_app.services.messages import outbox
 from wa_app.web.http import inputs
 from wa_app.web.http.access import actor, chosen_connection, me
-from wa_app.web.http.answers import answer
+from wa_app.web.http.responses import answer
 from wa_app.wording.messages import FAIL_CAUSES, MESSAGE_STATES
 from wa_app.wording.times import iso
 

@@ -11,7 +11,7 @@ from wa_app.services.connections import practice, requests
 from wa_app.services.connections.status import settled
 from wa_app.web.http import inputs
 from wa_app.web.http.access import actor, chosen_connection, me, practice_offered
-from wa_app.web.http.answers import answer, status_answer
+from wa_app.web.http.responses import answer, status_answer
 from wa_app.wording.practice import FAULTS
 from wa_app.wording.times import iso
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
-from flask import Flask, flash, g, jsonify, redirect, render_template, request
+from flask import Flask, Response, flash, g, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from wa_app.domain.errors import Forbidden, NotFound, Refused, TooOften, Unauthorized, WrongInput
 from wa_app.extensions import db
@@ -33,6 +33,8 @@ HTTP_ERRORS: Mapping[int, str] = {
 
 RETRY_AFTER = timedelta(seconds=5)
 
+Answer = tuple[str | Response, int, dict[str, str]]
+
 
 def register(app: Flask) -> None:
     app.register_error_handler(Refused, _refused)
@@ -52,7 +54,7 @@ def wants_json() -> bool:
 
 def answer(
     error: str, sentence: str = "", *, field: str | None = None, retry: timedelta | None = None
-) -> ResponseReturnValue:
+) -> Answer:
     """The error as JSON or as a page, whichever the caller reads."""
     words = ERRORS[error]
     sentence = sentence or str(words.sentence)
@@ -90,11 +92,12 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     unknown = "internal" if error.code >= 500 else "invalid"
     word = HTTP_ERRORS.get(error.code, unknown)
     retry = timedelta(minutes=1) if word == "too_often" else None
-    response = answer(word, retry=retry or (RETRY_AFTER if word == "unavailable" else None))
-    allowed = getattr(error, "valid_methods", None)
-    if allowed and isinstance(response, tuple):
-        response[-1]["Allow"] = ", ".join(sorted(allowed))
-    return response
+    told, status, headers = answer(
+        word, retry=retry or (RETRY_AFTER if word == "unavailable" else None)
+    )
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return told, status, headers
 
 
 def _database_away(error: OperationalError) -> ResponseReturnValue:

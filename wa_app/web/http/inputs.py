@@ -2,19 +2,25 @@
 
 import json
 from collections.abc import Callable, Mapping
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from flask import request
 
 from wa_app.domain.errors import WrongInput
-from wa_app.domain.sessions.states import Channel
+from wa_app.domain.sessions.states import Channel, Hold, Status
+from wa_app.services.connections.overview import SORTS, Query
 
 MAX_NAME = 100
 
 LONGEST_WAIT = 15.0
 """Seconds; who waits for the end of what is asked for is told after that how far it is."""
+
 _Parser = Callable[[str, Any], Any]
+Word = TypeVar("Word", bound=StrEnum)
+
+
+# ---- the JSON of a request
 
 
 def body(**fields: type) -> dict[str, Any]:
@@ -40,34 +46,6 @@ def required(sent: Mapping[str, Any], name: str) -> Any:
     if name not in sent:
         raise WrongInput(name, "required")
     return sent[name]
-
-
-def seconds(name: str, *, default: float, most: float) -> float:
-    """A number of seconds in the query."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        raise WrongInput(name, "not_a_number") from None
-    if not 0 <= value <= most:  # NaN is outside too
-        raise WrongInput(name, "not_a_number")
-    return value
-
-
-def whole(name: str, *, default: int | None, most: int) -> int | None:
-    """A whole number from 1 in the query."""
-    text = request.args.get(name)
-    return default if text is None else number(name, text, least=1, most=most)
-
-
-def number(name: str, text: str, *, least: int, most: int) -> int:
-    """A whole number that somebody wrote."""
-    digits = text.isascii() and text.isdecimal() and len(text) <= 18
-    if not digits or not least <= int(text) <= most:
-        raise WrongInput(name, "not_a_number")
-    return int(text)
 
 
 def _object() -> dict[str, Any]:
@@ -100,7 +78,7 @@ def text(name: str, value: Any) -> str:
     return value
 
 
-def _channel(name: str, value: Any) -> Enum:
+def _channel(name: str, value: Any) -> Channel:
     try:
         return Channel(value)
     except ValueError:
@@ -126,3 +104,61 @@ PARSERS: Mapping[type, _Parser] = {
     int: _whole,
     Channel: _channel,
 }
+
+
+# ---- what stands in the address
+
+
+def seconds(name: str, *, default: float, most: float) -> float:
+    """A number of seconds in the query."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise WrongInput(name, "not_a_number") from None
+    if not 0 <= value <= most:  # NaN is outside too
+        raise WrongInput(name, "not_a_number")
+    return value
+
+
+def whole(name: str, *, default: int | None, most: int) -> int | None:
+    """A whole number from 1 in the query."""
+    text = request.args.get(name)
+    return default if text is None else number(name, text, least=1, most=most)
+
+
+def number(name: str, text: str, *, least: int, most: int) -> int:
+    """A whole number that somebody wrote."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= 18
+    if not digits or not least <= int(text) <= most:
+        raise WrongInput(name, "not_a_number")
+    return int(text)
+
+
+def words_asked() -> str:
+    return request.args.get("q", "").strip()[:200]
+
+
+def query_asked() -> Query:
+    """What a list of connections is asked for. Raises `WrongInput`."""
+    sort = request.args.get("sort", "user")
+    if sort.removeprefix("-") not in SORTS:
+        raise WrongInput("sort", "unknown_word")
+    return Query(
+        words=words_asked(),
+        status=_word("status", Status),
+        hold=_word("hold", Hold),
+        sort=sort.removeprefix("-"),
+        descending=sort.startswith("-"),
+        page=whole("page", default=1, most=100_000) or 1,
+    )
+
+
+def _word(name: str, words: type[Word]) -> Word | None:
+    text = request.args.get(name)
+    try:
+        return words(text) if text else None
+    except ValueError:
+        raise WrongInput(name, "unknown_word") from None

@@ -17,7 +17,8 @@ def zone() -> tzinfo:
     """The browser's zone, which the first script of every page leaves in a cookie; else UTC."""
     if "zone" not in g:
         g.zone = _zone_named(request.cookies.get("tz", "UTC"))
-    return g.zone
+    known: tzinfo = g.zone
+    return known
 
 
 def _zone_named(name: str) -> tzinfo:
@@ -50,13 +51,13 @@ def moment(at: datetime) -> str:
 def since(at: datetime) -> str:
     """`since 14:05` today, `since 20 Nov, 14:05` on another day."""
     if at.astimezone(zone()).date() == now().astimezone(zone()).date():
-        return _("since %(time)s", time=clock(at))
-    return _("since %(day)s", day=moment(at))
+        return str(_("since %(time)s", time=clock(at)))
+    return str(_("since %(day)s", day=moment(at)))
 
 
 def day(at: datetime) -> str:
     """`Today`, or the weekday and the date."""
     local, today = at.astimezone(zone()), now().astimezone(zone())
     if local.date() == today.date():
-        return _("Today")
+        return str(_("Today"))
     return format_skeleton("MMMMEd", at, tzinfo=zone(), locale=get_locale()).capitalize()

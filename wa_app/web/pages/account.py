@@ -10,8 +10,10 @@ from wa_app.domain.users import SCOPES
 from wa_app.services.users import accounts, tokens
 from wa_app.web.http import errors, inputs
 from wa_app.web.http.access import actor, me
+from wa_app.web.http.responses import unkept
 from wa_app.web.http.times import now
 from wa_app.web.pages.sign_in import enter
+from wa_app.wording.refusals import ERRORS, sentence_of
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -57,9 +59,7 @@ def create_token() -> ResponseReturnValue:
     except Refused as refused:
         return _page_with(refused, "wrong_token")
     # Not by a redirect: the secret would have to wait for it in a cookie.
-    response = make_response(_page(created=token, secret=secret), 201)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return unkept(make_response(_page(created=token, secret=secret), 201))
 
 
 @bp.post("/tokens/<int(max=2147483647):token_id>/revoke")
@@ -79,8 +79,8 @@ def _days() -> int | None:
 
 def _page_with(refused: Refused, place: str) -> ResponseReturnValue:
     """The sentence beside the form it is about."""
-    page = _page(**{place: errors.sentence_of(refused)})
-    return page, errors.ERRORS[refused.error].status
+    page = _page(**{place: sentence_of(refused)})
+    return page, ERRORS[refused.error].status
 
 
 def _page(**more: object) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import current_app
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
@@ -178,12 +177,8 @@ def tabs_of(user: User) -> list[Card]:
     return [
         card_of(connection, channel)
         for channel in offered
-        for connection in [one for one in known if one.channel is channel] or [None]
+        for connection in tuple(one for one in known if one.channel is channel) or (None,)
     ]
-
-
-def max_attempts() -> int:
-    return int(current_app.config["SETTINGS"].policy.reconnect_max_attempts)
 
 
 def _moves(connection: Connection, status: Status) -> bool:

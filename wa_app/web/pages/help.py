@@ -13,11 +13,8 @@ bp = Blueprint("codes", __name__)
 @bp.get("/help/codes")
 @login_required
 def codes() -> ResponseReturnValue:
-    return render_template("codes.html", classes=CLOSE_CLASSES, codes_of=codes_of())
-
-
-def codes_of() -> dict[CloseClass, list[int]]:
-    return {
+    codes_of = {
         kind: sorted(code for code, its_class in CLOSE_CODES.items() if its_class is kind)
         for kind in CloseClass
     }
+    return render_template("codes.html", classes=CLOSE_CLASSES, codes_of=codes_of)

@@ -1,11 +1,9 @@
 """Home: the connection card, the pairing dialog, and the simple bot card."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_login import login_required
 
@@ -16,65 +14,18 @@ from wa_app.models import Connection
 from wa_app.services.bot import settings
 from wa_app.services.connections import registry, requests, status
 from wa_app.services.connections.status import settled
-from wa_app.web.http import errors, times
+from wa_app.web.http import errors
 from wa_app.web.http.access import (
-    LOCALES,
     actor,
     me,
     own_connection_or_404,
-    practice_offered,
     refuse_hidden,
 )
-from wa_app.web.pages.cards import Card, card_of, max_attempts, pairing_of, tabs_of
-from wa_app.web.pages.phone import phone_of
-from wa_app.wording.closes import REASONS
-from wa_app.wording.connections import TABS, also_on_the_phone, look_of_event
-from wa_app.wording.times import iso, phone
-from wa_app.wording.users import ROLES, SCOPES
+from wa_app.web.pages.cards import Card, card_of, pairing_of, tabs_of
+from wa_app.web.pages.practice import phone_of
+from wa_app.wording.connections import also_on_the_phone
 
 bp = Blueprint("home", __name__)
-
-
-WORDS: Mapping[str, Mapping[Any, str]] = {
-    "REASONS": REASONS,
-    "ROLES": ROLES,
-    "SCOPES": SCOPES,
-    "TABS": TABS,
-}
-"""The tables that templates read for themselves."""
-
-
-def register_words(app: Flask) -> None:
-    """What every template may use."""
-    app.context_processor(
-        lambda: {
-            "locales": LOCALES,
-            "locale": str(get_locale() or "en"),
-            "words": WORDS,
-            "iso": iso,
-            "phone_number": phone,
-            "times": times,
-            "max_attempts": max_attempts,
-            "practice_offered": practice_offered,
-            "looks": look_of_event,
-            "here": _here,
-            "with_customer": _with_customer,
-        }
-    )
-
-
-def _here() -> str:
-    """Where a form brings its person back to: the page they see, not the part that is fetched."""
-    if request.blueprint == "live":
-        return request.args.get("here", "/")
-    return request.full_path.rstrip("?")
-
-
-def _with_customer(name: str | None = None) -> str:
-    """The page with the practice phone on it, with this customer's chat open."""
-    endpoint = "home.home" if request.blueprint == "home" else "practice.phone"
-    connection = request.args.get("connection") or (request.view_args or {}).get("connection_id")
-    return url_for(endpoint, connection=connection, customer=name)
 
 
 @bp.errorhandler(Refused)

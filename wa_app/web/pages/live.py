@@ -1,17 +1,19 @@
 """The parts of pages that are fetched again while they are open, drawn by the same templates."""
 
-import hashlib
-
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, current_app, render_template
 from flask_login import login_required
 from flask_wtf.csrf import generate_csrf
 
-from wa_app.web.http.access import me, own_connection_or_404
+from wa_app.services.operations import requests
+from wa_app.web.http.access import me, own_connection_or_404, require_admin
+from wa_app.web.http.responses import if_new
+from wa_app.web.pages.admin import maintenance, overview
 from wa_app.web.pages.cards import card_of, pairing_of, tabs_of
-from wa_app.web.pages.phone import phone_of
-from wa_app.web.pages.practice import practice_connection_or_404
+from wa_app.web.pages.practice import phone_of, practice_connection_or_404
 
 bp = Blueprint("live", __name__, url_prefix="/live/<connection_id>")
+admin = Blueprint("admin_live", __name__, url_prefix="/live/admin")
+admin.before_request(require_admin)
 
 
 @bp.get("/card")
@@ -54,11 +56,29 @@ def faults(connection_id: str) -> Response:
     return fragment("live/faults.html", phone=phone_of(practice_connection_or_404(connection_id)))
 
 
+# ---- of administrators' pages
+
+
+@admin.get("/connections")
+@login_required
+def connections() -> Response:
+    return fragment("admin/_connections.html", **overview.shown())
+
+
+@admin.get("/operations/<int(max=2147483647):operation_id>")
+@login_required
+def operation(operation_id: int) -> Response:
+    found = requests.find(operation_id)
+    return fragment("admin/_operation.html", **maintenance.shown_operation(found))
+
+
+@admin.get("/jobs")
+@login_required
+def jobs() -> Response:
+    return fragment("admin/_jobs.html", **maintenance.shown_jobs())
+
+
 def fragment(template: str, **shown: object) -> Response:
     html = render_template(template, **shown)
     # The token of the forms is signed with the time: another one is no change.
-    content = html.replace(generate_csrf(), "")
-    response = current_app.response_class(html)
-    response.set_etag(hashlib.sha256(content.encode()).hexdigest()[:32], weak=True)
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    return if_new(current_app.response_class(html), html.replace(generate_csrf(), ""))

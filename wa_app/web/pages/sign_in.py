@@ -1,21 +1,28 @@
-"""Signing in and out, and the language of a browser."""
+"""Signing in and out, the links with which somebody does so first, the language of a browser."""
 
 from flask import Blueprint, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter.util import get_remote_address
 from flask_login import current_user, login_required, login_user, logout_user
 
+from wa_app.domain.errors import InvitationNotFound, WrongInput
 from wa_app.extensions import limiter
 from wa_app.models import User
-from wa_app.services.users import accounts
+from wa_app.services.users import accounts, invitations
 from wa_app.web.http import errors
 from wa_app.web.http.access import LOCALES, actor, me, safe_next
+from wa_app.web.http.times import now
+from wa_app.wording.refusals import sentence_of
 
 bp = Blueprint("auth", __name__)
+links = Blueprint("invitations", __name__, url_prefix="/invitation")
 
 PER_ADDRESS, PER_PAIR, PER_EMAIL = (f"{count} per 15 minutes" for count in (30, 10, 100))
 """Failed attempts. The narrow limit is for an e-mail *from an address*: else anybody could lock a
 known e-mail out with ten wrong passwords."""
+
+GUESSES = "30 per 15 minutes"
+"""Of links."""
 
 
 def _failed(response: Response) -> bool:
@@ -82,3 +89,55 @@ def language() -> ResponseReturnValue:
         if current_user.is_authenticated:
             accounts.set_locale(actor(), me(), chosen)
     return redirect(safe_next(request.form.get("next")) or url_for("home.home"))
+
+
+# ---- where the one-time links lead: somebody chooses their password, and is in
+
+
+_limit = limiter.shared_limit(
+    GUESSES,
+    scope="invitation",
+    key_func=get_remote_address,
+    deduct_when=lambda response: response.status_code == 404,
+)
+
+
+@links.after_request
+def _keep_to_ourselves(response: Response) -> Response:
+    """The address is a secret: no copy of the page, and no other address learns it. Not
+    `no-referrer`, because the CSRF check wants to see the origin under HTTPS."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "strict-origin"
+    return response
+
+
+@links.errorhandler(InvitationNotFound)
+def refused(error: InvitationNotFound) -> ResponseReturnValue:
+    """Unknown, used or old: strangers learn nothing, and who was invited learns what to do."""
+    if errors.wants_json():
+        return errors.answer(error.error)
+    return render_template("invitation_ended.html"), 404
+
+
+@links.get("/<secret>")
+@_limit
+def form(secret: str) -> ResponseReturnValue:
+    return _form(secret)
+
+
+@links.post("/<secret>")
+@_limit
+def accept(secret: str) -> ResponseReturnValue:
+    password = request.form.get("password", "")
+    try:
+        user = invitations.accept(secret, password, now(), request.remote_addr)
+    except WrongInput as wrong:
+        return _form(secret, wrong=sentence_of(wrong)), 400
+    enter(user)
+    return redirect(url_for("home.home"))
+
+
+def _form(secret: str, *, wrong: str = "") -> str:
+    return render_template(
+        "invitation.html", secret=secret, user=invitations.find(secret, now()), wrong=wrong
+    )

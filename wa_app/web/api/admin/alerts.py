@@ -10,7 +10,7 @@ from wa_app.services.notifications import mails
 from wa_app.services.notifications.alert_list import listed
 from wa_app.web.http import inputs
 from wa_app.web.http.access import actor, me, require_admin
-from wa_app.web.http.answers import answer
+from wa_app.web.http.responses import answer
 from wa_app.wording.alerts import explain_alert
 from wa_app.wording.times import iso
 

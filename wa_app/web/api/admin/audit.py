@@ -6,10 +6,10 @@ from flask_login import login_required
 
 from wa_app.models import Audit
 from wa_app.services import audit
-from wa_app.web.http import audit_export, inputs
+from wa_app.web.http import inputs, responses
 from wa_app.web.http.access import require_admin
-from wa_app.web.http.answers import answer
-from wa_app.web.http.queries import words_asked
+from wa_app.web.http.inputs import words_asked
+from wa_app.web.http.responses import answer
 from wa_app.wording.times import iso
 
 bp = Blueprint("api_admin_audit", __name__, url_prefix="/api/admin")
@@ -32,7 +32,7 @@ def records() -> Response:
 @login_required
 def export() -> Response:
     """All that hold the words of `?q=`; not JSON."""
-    return audit_export.download(words_asked())
+    return responses.audit_file(words_asked())
 
 
 def _described(row: Audit) -> dict[str, object]:

@@ -15,7 +15,7 @@ from wa_app.services.sessions import backup_files as files
 from wa_app.web.api.admin.operations import carried_out
 from wa_app.web.http import inputs
 from wa_app.web.http.access import require_admin, settings
-from wa_app.web.http.answers import answer
+from wa_app.web.http.responses import answer
 from wa_app.wording.times import iso
 
 bp = Blueprint("api_admin_backups", __name__, url_prefix="/api/admin/backups")
@@ -51,7 +51,7 @@ def create() -> Response:
     asked: dict[str, str] = inputs.body(connection=str)
     if "connection" in asked and db.session.get(Connection, asked["connection"]) is None:
         raise ConnectionNotFound
-    return carried_out("backup.create", **asked)
+    return carried_out("backup.create", asked)
 
 
 @bp.post("/<backup_id>/<any('verify','restore'):act>")
@@ -59,4 +59,4 @@ def create() -> Response:
 def act(backup_id: str, act: str) -> Response:
     inputs.body()
     files.find(settings(), backup_id)
-    return carried_out(f"backup.{act}", backup=backup_id)
+    return carried_out(f"backup.{act}", {"backup": backup_id})

@@ -15,8 +15,8 @@ from wa_app.services.connections.status import status_document
 from wa_app.web.api.connections import connect_for, disconnect_for, force_cleanup_for, reconnect_for
 from wa_app.web.http import inputs
 from wa_app.web.http.access import actor, me, require_admin
-from wa_app.web.http.answers import answer
-from wa_app.web.http.queries import query_asked
+from wa_app.web.http.inputs import query_asked
+from wa_app.web.http.responses import answer
 from wa_app.web.http.times import now
 
 bp = Blueprint("api_admin_connections", __name__, url_prefix="/api/admin")

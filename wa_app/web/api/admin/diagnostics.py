@@ -6,7 +6,7 @@ from flask_login import login_required
 
 from wa_app.services.doctor.report import document, examine
 from wa_app.web.http.access import require_admin
-from wa_app.web.http.answers import answer
+from wa_app.web.http.responses import answer
 
 bp = Blueprint("api_admin_diagnostics", __name__, url_prefix="/api/admin/diagnostics")
 bp.before_request(require_admin)

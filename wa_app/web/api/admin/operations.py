@@ -1,5 +1,6 @@
 """Clean-ups, and the operations they and others become; scheduled jobs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response
@@ -13,8 +14,8 @@ from wa_app.services.operations import requests
 from wa_app.services.runtime import scheduler
 from wa_app.web.http import inputs
 from wa_app.web.http.access import actor, require_admin
-from wa_app.web.http.answers import answer
 from wa_app.web.http.inputs import LONGEST_WAIT
+from wa_app.web.http.responses import answer
 from wa_app.web.http.times import now
 from wa_app.wording.operations import CLEANUPS, JOBS, detail_of, summary
 from wa_app.wording.times import iso
@@ -36,7 +37,9 @@ def clean(name: str) -> Response:
     return carried_out(kind, dry_run=dry_run)
 
 
-def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Response:
+def carried_out(
+    kind: str, parameters: Mapping[str, str] | None = None, *, dry_run: bool = False
+) -> Response:
     """The result of an operation, or 202 while it is under way."""
     wait = inputs.seconds("wait", default=LONGEST_WAIT, most=LONGEST_WAIT)
     return _answer(requests.carried_out(actor(), kind, wait, parameters, dry_run=dry_run))

@@ -10,9 +10,9 @@ from wa_app.domain.errors import WrongInput
 from wa_app.models import User
 from wa_app.services.connections import registry
 from wa_app.services.users import accounts, invitations, user_list
-from wa_app.web.http import inputs, links
+from wa_app.web.http import inputs
 from wa_app.web.http.access import actor, refuse_for_oneself, require_admin
-from wa_app.web.http.answers import answer
+from wa_app.web.http.responses import answer, unkept
 from wa_app.web.http.times import now
 from wa_app.wording.times import iso
 from wa_app.wording.users import deleted
@@ -24,13 +24,11 @@ bp.before_request(require_admin)
 @bp.get("")
 @login_required
 def everyone() -> Response:
-    filters = {
-        "role": _known("role", "unknown_role", accounts.ROLES),
-        "state": _known("state", "unknown_state", tuple(user_list.STATES)),
-    }
+    role = _known("role", "unknown_role", accounts.ROLES)
+    state = _known("state", "unknown_state", tuple(user_list.STATES))
     words = inputs.text("q", request.args.get("q", ""))
     page = inputs.whole("page", default=1, most=10**6) or 1
-    listed, total = user_list.search(words, page=page, **filters)
+    listed, total = user_list.search(words, role=role, state=state, page=page)
     users = [_described(row.user, row.linked) for row in listed]
     return answer(
         _("Users: %(count)d.", count=total),
@@ -56,7 +54,7 @@ def create() -> Response:
     email, chosen = inputs.required(asked, "email"), asked.get("password")
     more = {"role": asked.get("role", "user"), "name": asked.get("name", "")}
     if chosen is None:
-        invitation = invitations.create(actor(), email, links.letter, now(), **more)
+        invitation = invitations.create(actor(), email, now(), reached_at=request.url_root, **more)
         return _invited(invitation, 201)
     user = accounts.create(actor(), email, chosen, **more)
     return answer(_("Created."), 201, **_described(user))
@@ -73,7 +71,9 @@ def change(user_id: int) -> Response:
 
 def _changes(asked: dict[str, Any]) -> dict[str, Any]:
     """Null takes the user's own limit away."""
-    changes = {name: asked[name] for name in ("name", "role", "active") if name in asked}
+    changes: dict[str, Any] = {
+        name: asked[name] for name in ("name", "role", "active") if name in asked
+    }
     if "maxConnections" in asked or inputs.is_null("maxConnections"):
         changes["max_connections"] = asked.get("maxConnections")
     return changes
@@ -100,7 +100,7 @@ def invite(user_id: int) -> Response:
     inputs.body()
     user = accounts.by_id(user_id)
     refuse_for_oneself(user)
-    return _invited(invitations.renew(actor(), user, links.letter, now()))
+    return _invited(invitations.renew(actor(), user, now(), reached_at=request.url_root))
 
 
 @bp.post("/<int(max=2147483647):user_id>/password")
@@ -112,7 +112,7 @@ def password(user_id: int) -> Response:
     refuse_for_oneself(user)
     chosen = accounts.set_password(actor(), user, asked.get("password"))
     told = {} if "password" in asked else {"password": chosen}
-    return _unkept(answer(_("The new password is set."), **told))
+    return unkept(answer(_("The new password is set."), **told))
 
 
 def _invited(invitation: invitations.Invitation, code: int = 200) -> Response:
@@ -121,15 +121,10 @@ def _invited(invitation: invitations.Invitation, code: int = 200) -> Response:
         _("Give them the link: it works once, for 7 days."),
         code,
         **_described(user),
-        link=links.address(invitation.secret),
+        link=invitation.link,
         mailed=invitation.mailed,
     )
-    return _unkept(response)
-
-
-def _unkept(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return unkept(response)
 
 
 def _described(user: User, linked: int | None = None) -> dict[str, object]:

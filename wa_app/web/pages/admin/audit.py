@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_required
 
 from wa_app.services import audit as records
-from wa_app.web.http import audit_export, inputs
+from wa_app.web.http import inputs, responses
 from wa_app.web.http.access import require_admin
-from wa_app.web.http.queries import words_asked
+from wa_app.web.http.inputs import words_asked
 
 bp = Blueprint("admin_audit", __name__, url_prefix="/admin/audit")
 bp.before_request(require_admin)
@@ -34,4 +34,4 @@ def audit() -> ResponseReturnValue:
 @bp.get("/export.csv")
 @login_required
 def export() -> ResponseReturnValue:
-    return audit_export.download(words_asked())
+    return responses.audit_file(words_asked())

@@ -18,11 +18,11 @@ from wa_app.services.connections import overview, registry
 from wa_app.services.connections.overview import Query
 from wa_app.services.notifications import alert_list
 from wa_app.services.ownership import owner_is_alive
-from wa_app.web.http import errors
 from wa_app.web.http.access import actor, require_admin, settings
-from wa_app.web.http.queries import query_asked
+from wa_app.web.http.inputs import query_asked
 from wa_app.web.http.times import now
 from wa_app.wording.connections import HOLD_LOOKS, STATUS_LOOKS, Look, explain, look_of, sentence
+from wa_app.wording.refusals import ERRORS
 
 bp = Blueprint("admin_overview", __name__, url_prefix="/admin")
 bp.before_request(require_admin)
@@ -102,7 +102,7 @@ def _counted() -> list[tuple[Look, int]]:
     """How many of each look, the good ones first."""
     found = overview.counts()
     by_status = [
-        (look, found.get((status, None), 0)) for status, look in reversed(STATUS_LOOKS.items())
+        (look, found.get((status, None), 0)) for status, look in reversed([*STATUS_LOOKS.items()])
     ]
     by_hold = [
         (look, sum(count for (_, held), count in found.items() if held is hold))
@@ -165,5 +165,5 @@ def _tell(results: Mapping[str, str]) -> None:
         told = ngettext("Asked for %(num)d connection.", "Asked for %(num)d connections.", asked)
         flash(told, "done")
     for word in dict.fromkeys(refused):
-        sentence = errors.ERRORS[word].sentence
+        sentence = ERRORS[word].sentence
         flash(f"{refused.count(word)} × {sentence}", "error")

@@ -20,9 +20,11 @@ from wa_app.models import User
 from wa_app.services.connections import registry
 from wa_app.services.sessions import backup_files
 from wa_app.services.users import accounts, invitations, user_list
-from wa_app.web.http import errors, inputs, links
+from wa_app.web.http import errors, inputs
 from wa_app.web.http.access import actor, me, refuse_for_oneself, require_admin, settings
+from wa_app.web.http.responses import unkept
 from wa_app.web.http.times import now
+from wa_app.wording.refusals import ERRORS, sentence_of
 from wa_app.wording.users import USER_LOOKS, deleted
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")
@@ -57,10 +59,12 @@ def create() -> ResponseReturnValue:
         if password:
             user = accounts.create(actor(), email, password, **wanted)
         else:
-            invitation = invitations.create(actor(), email, links.letter, now(), **wanted)
+            invitation = invitations.create(
+                actor(), email, now(), reached_at=request.url_root, **wanted
+            )
     except Refused as refused:
-        page = _everyone(form=form, wrong=errors.sentence_of(refused))
-        return page, errors.ERRORS[refused.error].status
+        page = _everyone(form=form, wrong=sentence_of(refused))
+        return page, ERRORS[refused.error].status
     if not password:
         return _once(_everyone(invitation=invitation))
     flash(_("%(email)s can sign in now.", email=user.email), "done")
@@ -84,7 +88,6 @@ def _everyone(**more: object) -> str:
         filters=filters,
         page=page,
         pages=max(1, -(-total // user_list.PAGE)),
-        link=links.address,
         **_words(),
         **more,
     )
@@ -104,11 +107,9 @@ def _words() -> dict[str, object]:
 
 
 def _once(page: str) -> ResponseReturnValue:
-    """A page with a secret on it, which nobody may keep. It is the answer itself, not behind a
-    redirect: the secret would have to wait for that in a cookie."""
-    response = make_response(page)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    """A page with a secret on it. It is the answer itself, not behind a redirect: the secret
+    would have to wait for that in a cookie."""
+    return unkept(make_response(page))
 
 
 # ---- one of them
@@ -153,7 +154,7 @@ def back(user_id: int) -> ResponseReturnValue:
 def invite(user_id: int) -> ResponseReturnValue:
     user = accounts.by_id(user_id)
     refuse_for_oneself(user)
-    invitation = invitations.renew(actor(), user, links.letter, now())
+    invitation = invitations.renew(actor(), user, now(), reached_at=request.url_root)
     return _once(_one(user, invitation=invitation))
 
 
@@ -219,7 +220,6 @@ def _one(user: User, **more: object) -> str:
         user=user,
         linked=user_list.linked(user),
         everybodys=settings().max_connections_per_user,
-        link=links.address,
         **_words(),
         **more,
     )
