@@ -4,8 +4,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-QR_TOTAL = 6
-"""How many codes WhatsApp gives one pairing, one after the other."""
+QR_LIFETIMES = tuple(timedelta(seconds=count) for count in (60, 20, 20, 20, 20, 20))
+"""How long each of the codes can be scanned that WhatsApp gives one pairing, one after the other.
+The library tells none of it."""
+
+QR_TOTAL = len(QR_LIFETIMES)
+
+
+def qr_lifetime(number: int) -> timedelta:
+    """Of code `number`, counted from 1. More than there should be live as long as the last."""
+    return QR_LIFETIMES[min(number, QR_TOTAL) - 1]
 
 
 def setting(default: object, sentence: str) -> Any:

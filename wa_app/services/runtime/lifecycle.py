@@ -14,9 +14,8 @@ from sqlalchemy import make_url
 
 from wa_app import __version__
 from wa_app.config import Settings
-from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
-from wa_app.models import Owner, utc_now
+from wa_app.models import utc_now
 from wa_app.services import ownership
 from wa_app.services.audit import Actor
 from wa_app.services.bot import answers
@@ -301,7 +300,7 @@ class Runtime:
             self._in_context(self._tell_owner)
 
     def _tell_owner(self) -> None:
-        owner = db.session.get(Owner, 1)
+        owner = ownership.owner()
         if owner is not None:
             log.warning(
                 "another process owns the sessions",

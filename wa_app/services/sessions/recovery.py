@@ -11,7 +11,8 @@ from wa_app.config import Settings
 from wa_app.domain.sessions.reconcile import resume
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, SessionStore
-from wa_app.models import Connection, Owner
+from wa_app.models import Connection
+from wa_app.services import ownership
 from wa_app.services.messages import events, outbox
 from wa_app.services.sessions import transitions
 from wa_app.services.sessions.manager import Manager
@@ -32,7 +33,7 @@ def recover(
     """Store what the spools hold, settle what was being sent, and resume every connection.
     Needs an application context."""
     now = clock()
-    previous = db.session.get(Owner, 1)
+    previous = ownership.owner()
     stopped_at = previous.heartbeat_at if previous else now
     for connection_id in gateways.store.spool_waiting():
         if db.session.get(Connection, connection_id) is not None:
