@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from wa_app.config import Settings
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.sessions.connection import Observed, Wanted, request, wipe_pending
+from wa_app.domain.sessions.connection import Observed, Wanted, may_reconnect, request, wipe_pending
 from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
 from wa_app.domain.sessions.policy import Policy
 from wa_app.domain.sessions.reconcile import (
@@ -179,16 +179,14 @@ class World:
     # ---- what happens
 
     def ask(self, kind: str) -> None:
-        if kind == "reconnect" and (
-            not self.observed.has_credentials or wipe_pending(self.wanted, self.observed)
-        ):
+        if kind == "reconnect" and not may_reconnect(self.wanted, self.observed):
             return
         if kind in ("accept_number", "unlink_number"):
             if self.observed.hold is not Hold.OTHER_NUMBER:
                 return
             assert self.refused
             self.number = self.scanned if kind == "accept_number" else self.number
-        self.wanted = request(self.wanted, kind)
+        self.wanted = replace(self.wanted, **request(kind, self.wanted.wanted_version + 1))
         self.blocked_by = None
         if self.current is None or kind != "connect":
             self.pay()
