@@ -8,7 +8,7 @@ import pytest
 from wa_app.domain.phone_numbers import same_number
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted, request
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
@@ -33,21 +33,13 @@ WANTED = asked(Wanted(), "connect")
 
 
 def step(wanted: Wanted, observed: Observed, *, socket: bool, after: float = 0) -> Step | None:
-    return next_step(
-        wanted,
-        observed,
-        socket_open=socket,
-        now=NOW + timedelta(seconds=after),
-        jitter=0.0,
-        policy=Policy(),
-        library="1",
-    )
+    moment = Moment(NOW + timedelta(seconds=after), 0.0, Policy(), "1")
+    return next_step(wanted, observed, moment, socket_open=socket)
 
 
 def hear(wanted: Wanted, observed: Observed, news: News) -> Observed:
-    after = after_news(
-        wanted, observed, news, socket_id=1, current=1, now=NOW, jitter=0.0, policy=Policy()
-    )
+    moment = Moment(NOW, 0.0, Policy())
+    after = after_news(wanted, observed, news, moment, socket_id=1, current=1)
     assert after is not None
     return after
 

@@ -8,6 +8,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
+from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import resume
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, SessionStore
@@ -45,12 +46,10 @@ def recover(
         resumed = resume(
             connection.wanted,
             connection.observed,
+            Moment(now, dice(), settings.policy),
             has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
             stopped_at=stopped_at,
-            now=now,
-            jitter=dice(),
-            spread=spread * dice(),
-            policy=settings.policy,
+            spread=spread,
         )
         transitions.change(connection, resumed, now, settings.policy)
     db.session.commit()
