@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wa_app import sealing
+from wa_app import disk, sealing
 from wa_app.sealing import HEADER, MAGIC, Damaged, ForeignFile, Sealer, Unreadable, WrongKey
 
 CONTENT = b"SQLite format 3\0 and what follows"
@@ -69,7 +69,7 @@ def test_writing_leaves_the_old_file_or_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "session.sealed"
-    sealing.write(path, b"old")
+    disk.write(path, b"old")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     def power_cut(*_: object) -> None:
@@ -77,8 +77,8 @@ def test_writing_leaves_the_old_file_or_the_new_one(
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
         patch.setattr(Path, "rename", power_cut)
-        sealing.write(path, b"new")
+        disk.write(path, b"new")
     assert path.read_bytes() == b"old"
-    sealing.write(path, b"new")
+    disk.write(path, b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"new"

@@ -102,23 +102,3 @@ def _key(secret: str) -> tuple[bytes, bytes]:
         secret.encode(), salt=SALT, n=SCRYPT_COST, r=8, p=1, maxmem=SCRYPT_MEMORY, dklen=40
     )
     return made[:32], made[32:]
-
-
-def write(path: Path, content: bytes) -> None:
-    """All of it or nothing, whatever crashes, and readable to us alone. Raises OSError."""
-    part = path.with_suffix(".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    flush_folder(path.parent)
-
-
-def flush_folder(path: Path) -> None:
-    """What was renamed or removed in it stays so after a power cut. Raises OSError."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,16 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from wa_app.domain.bot import Bot, Question, Verdict, bot_verdict
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
-    Bot,
     FailCause,
     MessagePolicy,
     MessageState,
-    Question,
-    Verdict,
     after_send_failure,
-    bot_verdict,
 )
 from wa_app.domain.phone_numbers import e164, jid_of, phone_of
 from wa_app.domain.sessions.closes import CLOSE_CODES, Close, CloseClass, Reason, classify

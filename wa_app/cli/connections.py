@@ -16,7 +16,7 @@ from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.connections import access, overview, registry, requests
 from wa_app.services.connections import status as connection_status
 from wa_app.services.connections.overview import Query
-from wa_app.services.connections.status import status_document
+from wa_app.services.connections.status import is_carried_out, status_document
 from wa_app.services.users import accounts
 
 
@@ -123,17 +123,10 @@ def _report(connection_id: str) -> None:
     with runtime().standing_in() as manager:  # None where a server holds the lock
         if manager is not None:
             manager.wake(connection_id)
-        connection = connection_status.wait_until(connection_id, _carried_out, CARRIED_OUT)
+        connection = connection_status.wait_until(connection_id, is_carried_out, CARRIED_OUT)
     for step in connection_status.last_cleanup(connection):
         click.echo(f"{step.what:20} {step.outcome:8} {step.seconds:.2f} s")
-    if not _carried_out(connection):
+    if not is_carried_out(connection):
         raise click.ClickException("The request is stored and will be carried out; nobody has yet.")
     document = status_document(connection, ownership.owner(), utc_now(), connection.user)
     click.echo(f"{document['status']}: {document['explanation']['title']}" if running else "Done.")
-
-
-def _carried_out(connection: Connection) -> bool:
-    return (
-        connection.observed_version >= connection.wanted_version
-        and connection.wiped_version >= connection.wipe_version
-    )

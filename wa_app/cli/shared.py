@@ -39,8 +39,7 @@ def settings() -> Settings:
 
 
 def server_is_running() -> bool:
-    stale_after = settings().policy.heartbeat_stale_after
-    return ownership.is_alive(ownership.owner(), utc_now(), stale_after)
+    return ownership.owner_is_alive(ownership.owner(), utc_now())
 
 
 def app() -> Flask:

@@ -1,6 +1,6 @@
-"""What a message is, what becomes of a send, and which messages the bot answers."""
+"""What a message is, and what becomes of a send."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -107,55 +107,3 @@ def after_send_failure(failure: SendFailure, unknown_ends: int, now: datetime) -
             )
         case SendFailure.REFUSED:
             return Outcome(MessageState.FAILED, FailCause.REFUSED, unknown_ends)
-
-
-# ---- the bot
-
-
-class Verdict(StrEnum):
-    ANSWER = "answer"
-    IGNORE = "ignore"  # nothing for a bot
-    WAITING = "waiting"  # a person should look: the chat is marked so
-    MUTE = "mute"  # a loop: silence in this chat for an hour, and the owner is told
-
-
-@dataclass(frozen=True)
-class Bot:
-    """The bot's settings of one connection."""
-
-    enabled: bool
-    fallback_text: str
-
-
-@dataclass(frozen=True)
-class Question:
-    """An incoming message as the bot sees it. `recent_answers` are the times of the bot's answers
-    in this chat, `last_answer` the text of the newest, `recent_texts` the customer's texts,
-    newest first, this one included."""
-
-    kind: str
-    text: str
-    at: datetime
-    is_group: bool
-    muted_until: datetime | None
-    recent_answers: Sequence[datetime]
-    last_answer: str | None
-    recent_texts: Sequence[str]
-
-
-def bot_verdict(bot: Bot, question: Question, now: datetime, policy: MessagePolicy) -> Verdict:
-    if not bot.enabled or not bot.fallback_text or question.is_group or question.kind != "text":
-        return Verdict.IGNORE
-    if question.muted_until is not None and question.muted_until > now:
-        return Verdict.IGNORE
-    if now - question.at > policy.bot_max_age:
-        return Verdict.WAITING
-    return Verdict.MUTE if _is_loop(question, now, policy) else Verdict.ANSWER
-
-
-def _is_loop(question: Question, now: datetime, policy: MessagePolicy) -> bool:
-    recent = [at for at in question.recent_answers if now - at <= policy.loop_window]
-    if len(recent) >= policy.loop_answers:
-        return True
-    echoes = question.recent_texts[:2]
-    return len(echoes) == 2 and all(text == question.last_answer for text in echoes)

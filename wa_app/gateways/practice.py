@@ -16,6 +16,7 @@ import structlog
 
 from wa_app.domain.practice import PracticeState, PracticeText, customer_jid
 from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.policy import QR_TOTAL, qr_lifetime
 from wa_app.domain.sessions.socket_messages import (
     Alive,
     Closed,
@@ -44,8 +45,6 @@ ALIVE_EVERY = timedelta(seconds=3)
 SLOW_HANDSHAKE = timedelta(seconds=8)
 LOGIN_AFTER_SCAN = timedelta(milliseconds=500)
 BAN = timedelta(minutes=2)
-# As the real library shows them: one minute for the first code, 20 seconds for each other.
-QR_LIFETIMES = tuple(timedelta(seconds=count) for count in (60, 20, 20, 20, 20, 20))
 CODE_SIGNS = "123456789ABCDEFGHJKLMNPQRSTVWXYZ"
 
 
@@ -240,17 +239,17 @@ class PracticeGateway:
             if now - socket.opened_at >= SLOW_HANDSHAKE:
                 self._show_next(socket, now)
         elif socket.shown_until is None or now >= socket.shown_until:
-            if socket.qr == len(QR_LIFETIMES):
+            if socket.qr == QR_TOTAL:
                 self._finish(socket_id, socket, Close(408, Reason.PAIRING_TIMEOUT))
             else:
                 self._show_next(socket, now)
 
     def _show_next(self, socket: _Socket, now: datetime) -> None:
-        socket.shown_until = now + QR_LIFETIMES[socket.qr]
         socket.qr += 1
+        socket.shown_until = now + qr_lifetime(socket.qr)
         if socket.dial.pair_phone is None:
             socket.shown = f"vigia-practice:{socket.dial.connection_id}:{secrets.token_hex(16)}"
-            self._tell(socket, Qr(socket.shown, socket.shown_until, socket.qr, len(QR_LIFETIMES)))
+            self._tell(socket, Qr(socket.shown, socket.shown_until, socket.qr, QR_TOTAL))
         elif socket.shown is None:
             code = "".join(secrets.choice(CODE_SIGNS) for _ in range(8))
             socket.shown = f"{code[:4]}-{code[4:]}"

@@ -12,7 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
-from wa_app.domain.messages import Bot
+from wa_app.domain.bot import Bot
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.states import Channel, Hold, Status

@@ -76,17 +76,13 @@ def instance() -> str:
     return hmac.digest(key, b"instance", "sha256").hex()[:16]
 
 
-def is_alive(owner: Owner | None, now: datetime, stale_after: timedelta) -> bool:
+def owner_is_alive(owner: Owner | None, now: datetime) -> bool:
     """Whether somebody is there to write the observed halves."""
     if owner is None or owner.stopped:
         return False
-    # A heartbeat from the future is no sign of life: the clock was set back since.
-    return abs(now - owner.heartbeat_at) <= stale_after
-
-
-def owner_is_alive(owner: Owner | None, now: datetime) -> bool:
     settings: Settings = current_app.config["SETTINGS"]
-    return is_alive(owner, now, settings.policy.heartbeat_stale_after)
+    # A heartbeat from the future is no sign of life: the clock was set back since.
+    return abs(now - owner.heartbeat_at) <= settings.policy.heartbeat_stale_after
 
 
 def owner() -> Owner | None:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 import structlog
-from flask import Blueprint, current_app, jsonify
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
@@ -64,8 +64,7 @@ def _migrations() -> str:
 def _runtime() -> str:
     """This process owns the sessions, or another one does and lives."""
     owner = ownership.owner()
-    stale_after = current_app.config["SETTINGS"].policy.heartbeat_stale_after
-    if owner is None or not ownership.is_alive(owner, now(), stale_after):
+    if owner is None or not ownership.owner_is_alive(owner, now()):
         return "failed"
     ours = owner.pid == os.getpid() and owner.host == socket.gethostname()
     return "owner" if ours else "standby"

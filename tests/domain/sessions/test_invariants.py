@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from wa_app.config import Settings
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.sessions.connection import Observed, Wanted, request, wipe_pending
+from wa_app.domain.sessions.connection import Observed, Wanted, may_reconnect, request, wipe_pending
 from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
@@ -89,6 +89,10 @@ class World:
     def effective(self) -> Wanted:
         return replace(self.wanted, enabled=self.wanted.enabled and self.user_active)
 
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.now, 0.0, POLICY, self.library)
+
     # ---- a manager as small as possible
 
     def look(self) -> None:
@@ -96,11 +100,8 @@ class World:
             step = next_step(
                 self.effective,
                 self.observed,
+                self.moment,
                 socket_open=self.current is not None,
-                now=self.now,
-                jitter=0.0,
-                policy=POLICY,
-                library=self.library,
             )
             match step:
                 case None:
@@ -179,16 +180,14 @@ class World:
     # ---- what happens
 
     def ask(self, kind: str) -> None:
-        if kind == "reconnect" and (
-            not self.observed.has_credentials or wipe_pending(self.wanted, self.observed)
-        ):
+        if kind == "reconnect" and not may_reconnect(self.wanted, self.observed):
             return
         if kind in ("accept_number", "unlink_number"):
             if self.observed.hold is not Hold.OTHER_NUMBER:
                 return
             assert self.refused
             self.number = self.scanned if kind == "accept_number" else self.number
-        self.wanted = request(self.wanted, kind)
+        self.wanted = replace(self.wanted, **request(kind, self.wanted.wanted_version + 1))
         self.blocked_by = None
         if self.current is None or kind != "connect":
             self.pay()
@@ -202,12 +201,9 @@ class World:
             self.effective,
             self.observed,
             news,
+            self.moment,
             socket_id=socket_id,
             current=self.current,
-            now=self.now,
-            jitter=0.0,
-            policy=POLICY,
-            library=self.library,
         )
         if after is not None:
             self.observed = after
@@ -235,10 +231,8 @@ class World:
         verdict = monitor_verdict(
             self.effective,
             self.observed,
+            self.moment,
             alive_at=self.alive_at if self.current is not None else None,
-            now=self.now,
-            jitter=0.0,
-            policy=POLICY,
         )
         if verdict is not None:
             self.end_socket_by_monitor(verdict)
@@ -253,7 +247,7 @@ class World:
 
     def lift(self) -> None:
         if self.effective.enabled and may_lift(self.observed, self.now):
-            self.observed = lifted(self.observed, now=self.now, spread=timedelta(seconds=1))
+            self.observed = lifted(self.observed, replace(self.moment, jitter=0.2))
             self.pay()
 
     def restart(self, crashed: bool) -> None:
@@ -266,12 +260,10 @@ class World:
         self.observed = resume(
             self.effective,
             self.observed,
+            self.moment,
             has_credentials=self.observed.has_credentials,
             stopped_at=stopped_at,
-            now=self.now,
-            jitter=0.0,
             spread=timedelta(0),
-            policy=POLICY,
         )
 
     def advance(self, seconds: float) -> None:

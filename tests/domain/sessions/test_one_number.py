@@ -1,5 +1,6 @@
 """One connection, one number: another that is linked is never used until a person has chosen."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from wa_app.domain.phone_numbers import same_number
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted, request
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
@@ -22,25 +23,23 @@ from wa_app.domain.sessions.states import Hold, Status
 
 OURS, THEIRS = "+34600111222", "+34600333444"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-WANTED = request(Wanted(), "connect")
+
+
+def asked(wanted: Wanted, kind: str) -> Wanted:
+    return replace(wanted, **request(kind, wanted.wanted_version + 1))
+
+
+WANTED = asked(Wanted(), "connect")
 
 
 def step(wanted: Wanted, observed: Observed, *, socket: bool, after: float = 0) -> Step | None:
-    return next_step(
-        wanted,
-        observed,
-        socket_open=socket,
-        now=NOW + timedelta(seconds=after),
-        jitter=0.0,
-        policy=Policy(),
-        library="1",
-    )
+    moment = Moment(NOW + timedelta(seconds=after), 0.0, Policy(), "1")
+    return next_step(wanted, observed, moment, socket_open=socket)
 
 
 def hear(wanted: Wanted, observed: Observed, news: News) -> Observed:
-    after = after_news(
-        wanted, observed, news, socket_id=1, current=1, now=NOW, jitter=0.0, policy=Policy()
-    )
+    moment = Moment(NOW, 0.0, Policy())
+    after = after_news(wanted, observed, news, moment, socket_id=1, current=1)
     assert after is not None
     return after
 
@@ -77,7 +76,7 @@ def test_a_code_for_one_number_that_another_types_is_the_same_case() -> None:
 
 
 def test_accepted_it_is_the_connections_own_and_dials() -> None:
-    accepted = request(WANTED, "accept_number")
+    accepted = asked(WANTED, "accept_number")
     dial = step(accepted, held(), socket=False)
     assert isinstance(dial, DialNow)
     assert dial.observed.linked_phone == THEIRS
@@ -85,7 +84,7 @@ def test_accepted_it_is_the_connections_own_and_dials() -> None:
 
 
 def test_accepted_and_switched_off_at_once_it_is_still_accepted() -> None:
-    off = request(request(WANTED, "accept_number"), "disconnect")
+    off = asked(asked(WANTED, "accept_number"), "disconnect")
     rested = step(off, held(), socket=False)
     assert rested is not None
     assert not isinstance(rested, Wipe)
@@ -93,7 +92,7 @@ def test_accepted_and_switched_off_at_once_it_is_still_accepted() -> None:
 
 
 def test_a_mere_reconnect_accepts_nothing() -> None:
-    again = request(WANTED, "reconnect")
+    again = asked(WANTED, "reconnect")
     dial = step(again, held(), socket=False)
     assert isinstance(dial, DialNow)
     assert hear(again, dial.observed, Opened(THEIRS, "Bruno")).hold is Hold.OTHER_NUMBER
@@ -101,7 +100,7 @@ def test_a_mere_reconnect_accepts_nothing() -> None:
 
 @pytest.mark.parametrize("kind", ["unlink_number", "connect_fresh"])
 def test_it_is_unlinked_by_one_dial_for_that_alone(kind: str) -> None:
-    unlink = request(WANTED, kind)
+    unlink = asked(WANTED, kind)
     dial = step(unlink, held(), socket=False)
     assert isinstance(dial, DialNow)
     assert step(unlink, dial.observed, socket=True) is None  # it waits for the login
@@ -114,7 +113,7 @@ def test_it_is_unlinked_by_one_dial_for_that_alone(kind: str) -> None:
     "close", [Close(None, Reason.UNREACHABLE), Close(401, Reason.LOGGED_OUT, has_credentials=False)]
 )
 def test_what_cannot_be_unlinked_is_wiped_all_the_same(close: Close) -> None:
-    unlink = request(WANTED, "unlink_number")
+    unlink = asked(WANTED, "unlink_number")
     dial = step(unlink, held(), socket=False)
     assert isinstance(dial, DialNow)
     fell = hear(unlink, dial.observed, Closed(close))
@@ -126,7 +125,7 @@ def test_a_login_that_is_only_up_to_be_unlinked_teaches_no_number() -> None:
     """Nobody had linked the first one yet: a code was typed by another phone."""
     wanted = Wanted(enabled=True, wanted_version=1, pair_phone=OURS)
     refused = hear(wanted, opening(), Paired(THEIRS))
-    unlink = request(Wanted(enabled=True, wanted_version=1), "connect_fresh")
+    unlink = asked(Wanted(enabled=True, wanted_version=1), "connect_fresh")
     dial = step(unlink, refused, socket=False)
     assert isinstance(dial, DialNow)
     assert hear(unlink, dial.observed, Opened(THEIRS, "Bruno")).linked_phone is None

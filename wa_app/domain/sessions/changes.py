@@ -5,7 +5,7 @@ from datetime import datetime
 
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.states import Hold, Status
 
 
@@ -79,7 +79,7 @@ def start_dial(observed: Observed, wanted: Wanted, now: datetime) -> Observed:
     )
 
 
-def give_up(down: Observed, reason: Reason | None, now: datetime, policy: Policy) -> Observed:
-    held = put_on_hold(down, Hold.RETRIES_EXHAUSTED, reason or Reason.CONNECTION_LOST, now)
-    wait = policy.lift_delay(down.lifts)
-    return replace(held, hold_until=now + wait if wait else None)
+def give_up(down: Observed, reason: Reason | None, moment: Moment) -> Observed:
+    held = put_on_hold(down, Hold.RETRIES_EXHAUSTED, reason or Reason.CONNECTION_LOST, moment.now)
+    wait = moment.policy.lift_delay(down.lifts)
+    return replace(held, hold_until=moment.now + wait if wait else None)

@@ -5,7 +5,7 @@ ever writes the other's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -49,13 +49,12 @@ REQUESTS: Mapping[str, Request] = {
 }
 
 
-def request(wanted: Wanted, kind: str, *extra_marks: str) -> Wanted:
-    """The wanted half after a request. The services do the same in SQL, where the version counts
-    up without a race; this is what it means."""
+def request(kind: str, version: object, *extra_marks: str) -> dict[str, Any]:
+    """Which fields of the wanted half a request sets, and to what. `version` is the next one: a
+    number, or what counts it up in SQL, where two clicks cannot take the same."""
     asked = REQUESTS[kind]
-    version = wanted.wanted_version + 1
-    marks: dict[str, Any] = {mark: version for mark in (*asked.marks, *extra_marks)}
-    return replace(wanted, enabled=asked.enabled, wanted_version=version, **marks)
+    marks = dict.fromkeys(("wanted_version", *asked.marks, *extra_marks), version)
+    return {"enabled": asked.enabled, **marks}
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,11 @@ class Observed:
 
 def wipe_pending(wanted: Wanted, observed: Observed) -> bool:
     return wanted.wipe_version > observed.wiped_version
+
+
+def may_reconnect(wanted: Wanted, observed: Observed) -> bool:
+    """Only what is linked, and is to stay so, can come back without a QR."""
+    return observed.has_credentials and not wipe_pending(wanted, observed)
 
 
 def is_other_number(wanted: Wanted, observed: Observed, phone: str) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from wa_app.domain.sessions.changes import give_up, in_status, without_hold
 from wa_app.domain.sessions.closes import OUTAGE_REASONS, Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import after_close
 from wa_app.domain.sessions.states import Hold, Status
 
@@ -14,11 +14,9 @@ from wa_app.domain.sessions.states import Hold, Status
 def monitor_verdict(
     wanted: Wanted,
     observed: Observed,
+    moment: Moment,
     *,
     alive_at: datetime | None,
-    now: datetime,
-    jitter: float,
-    policy: Policy,
     reconnects: bool = True,
 ) -> Observed | None:
     """What the 30 s health monitor changes; None: leave it alone. `alive_at` is the last sign of
@@ -28,31 +26,29 @@ def monitor_verdict(
         return None
     match observed.status:
         case Status.CONNECTED:
-            if alive_at is not None and now - alive_at < policy.silent_after:
+            if alive_at is not None and moment.now - alive_at < moment.policy.silent_after:
                 return None
-            lost = Close(408, Reason.KEEPALIVE_TIMEOUT)
-            return after_close(observed, lost, now=now, jitter=jitter, policy=policy)
+            return after_close(observed, Close(408, Reason.KEEPALIVE_TIMEOUT), moment)
         case Status.DISCONNECTED if observed.has_credentials and reconnects:
-            return _reconnect_after_cooldown(observed, now, jitter, policy)
+            return _reconnect_after_cooldown(observed, moment)
     return None
 
 
-RECONNECT_SPREAD = timedelta(seconds=5)
+SPREAD = timedelta(seconds=5)
 """Many may have gone down together; they do not all dial in the same instant."""
 
 
-def _reconnect_after_cooldown(
-    observed: Observed, now: datetime, jitter: float, policy: Policy
-) -> Observed | None:
+def _reconnect_after_cooldown(observed: Observed, moment: Moment) -> Observed | None:
+    now, policy = moment.now, moment.policy
     since = observed.status_since
     if since is not None and now - since < policy.reconnect_cooldown:
         return None
     if observed.monitor_attempt >= policy.monitor_max_attempts:
-        return give_up(observed, observed.last_reason, now, policy)
+        return give_up(observed, observed.last_reason, moment)
     return replace(
         in_status(observed, Status.CONNECTING, now),
         monitor_attempt=observed.monitor_attempt + 1,
-        next_attempt_at=now + RECONNECT_SPREAD * jitter,
+        next_attempt_at=now + SPREAD * moment.jitter,
     )
 
 
@@ -66,11 +62,11 @@ def may_lift(observed: Observed, now: datetime) -> bool:
     )
 
 
-def lifted(observed: Observed, *, now: datetime, spread: timedelta) -> Observed:
+def lifted(observed: Observed, moment: Moment) -> Observed:
     """WhatsApp can be reached again: attempts from 0, at once but not all in the same instant."""
     return replace(
-        in_status(without_hold(observed), Status.CONNECTING, now),
+        in_status(without_hold(observed), Status.CONNECTING, moment.now),
         attempt=0,
         lifts=observed.lifts + 1,
-        next_attempt_at=now + spread,
+        next_attempt_at=moment.now + SPREAD * moment.jitter,
     )

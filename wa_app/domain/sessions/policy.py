@@ -1,11 +1,20 @@
-"""The numbers of the policy, and what follows from them alone. Every one is a setting."""
+"""The numbers of the policy, each a setting, and what follows from them alone; and the moment at
+which something is decided by them."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-QR_TOTAL = 6
-"""How many codes WhatsApp gives one pairing, one after the other."""
+QR_LIFETIMES = tuple(timedelta(seconds=count) for count in (60, 20, 20, 20, 20, 20))
+"""How long each of the codes can be scanned that WhatsApp gives one pairing, one after the other.
+The library tells none of it."""
+
+QR_TOTAL = len(QR_LIFETIMES)
+
+
+def qr_lifetime(number: int) -> timedelta:
+    """Of code `number`, counted from 1. More than there should be live as long as the last."""
+    return QR_LIFETIMES[min(number, QR_TOTAL) - 1]
 
 
 def setting(default: object, sentence: str) -> Any:
@@ -74,3 +83,14 @@ class Policy:
         if lifts == 0:
             return timedelta(0)
         return min(timedelta(minutes=5) * float(2 ** (lifts - 1)), timedelta(minutes=60))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What every decision about a session is handed besides the session: the time, a dice roll
+    from 0 to 1, the numbers, and the version of the library behind its sockets."""
+
+    now: datetime
+    jitter: float
+    policy: Policy
+    library: str = ""

@@ -1,6 +1,6 @@
 """The state machine of a session: what the next step is, and what news, time and crashes change.
 
-Every function takes the halves of one connection and the time, and returns a new observed half or
+Every function takes the halves of one connection and the moment, and returns a new observed half or
 a step to take. The manager takes the steps; nothing here knows how.
 """
 
@@ -21,7 +21,7 @@ from wa_app.domain.sessions.changes import (
 )
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.connection import Observed, Wanted, is_other_number, wipe_pending
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired, PairingCode, Qr
 from wa_app.domain.sessions.states import Hold, Status
 
@@ -64,39 +64,34 @@ Step = Settle | DialNow | CloseSocket | Wipe
 def next_step(
     wanted: Wanted,
     observed: Observed,
+    moment: Moment,
     *,
     socket_open: bool,
-    now: datetime,
-    jitter: float,
-    policy: Policy,
-    library: str,
 ) -> Step | None:
     """What brings observed closer to wanted; None when they agree for now."""
     if wipe_pending(wanted, observed):
-        return _wipe(wanted, observed, socket_open, now, policy)
+        return _wipe(wanted, observed, socket_open, moment)
     if not wanted.enabled:
-        return _rest(wanted, observed, socket_open, now)
+        return _rest(wanted, observed, socket_open, moment.now)
     if socket_open:
-        return _watch(wanted, observed, now, jitter, policy)
-    overdue = _overdue(observed, now, policy)
+        return _watch(wanted, observed, moment)
+    overdue = _overdue(observed, moment)
     if overdue is not None:  # its socket was lost without a word: the same rule, nothing to kill
-        return Settle(after_close(observed, overdue, now=now, jitter=jitter, policy=policy))
-    return _dial_if_due(wanted, observed, now, library)
+        return Settle(after_close(observed, overdue, moment))
+    return _dial_if_due(wanted, observed, moment)
 
 
-def _wipe(
-    wanted: Wanted, observed: Observed, socket_open: bool, now: datetime, policy: Policy
-) -> Step | None:
+def _wipe(wanted: Wanted, observed: Observed, socket_open: bool, moment: Moment) -> Step | None:
     """Wipe; but a number that must not be used is unlinked first, with one dial for that alone.
     If that fails it is wiped all the same."""
     unlink = wanted.unlink_version > observed.wiped_version
     is_other = observed.hold is Hold.OTHER_NUMBER
     if unlink and wanted.enabled:
         if is_other and not socket_open and observed.has_credentials:
-            return DialNow(start_dial(without_hold(observed), wanted, now))
+            return DialNow(start_dial(without_hold(observed), wanted, moment.now))
         dialled_for_it = observed.socket_version >= wanted.unlink_version
         opening = socket_open and observed.status is Status.CONNECTING
-        if dialled_for_it and opening and _overdue(observed, now, policy) is None:
+        if dialled_for_it and opening and _overdue(observed, moment) is None:
             return None
     # Held with a socket: it was opened to be unlinked, and is up.
     is_up = observed.status is Status.CONNECTED or (is_other and socket_open)
@@ -119,31 +114,29 @@ def _rest(wanted: Wanted, observed: Observed, socket_open: bool, now: datetime) 
     return Settle(resting) if resting != observed else None
 
 
-def _watch(
-    wanted: Wanted, observed: Observed, now: datetime, jitter: float, policy: Policy
-) -> Step | None:
+def _watch(wanted: Wanted, observed: Observed, moment: Moment) -> Step | None:
     """While a socket is open or opening: reopen it if asked, and mind its time limits."""
     if observed.hold is not None:  # what it told us is why there must be none
         return CloseSocket(observed)
     if wanted.reopen_version > observed.socket_version:
         # The version stays open: with the socket gone, the next look forgets the trouble and dials.
-        return CloseSocket(go_down(observed, Close(None, Reason.REQUESTED), now))
-    overdue = _overdue(observed, now, policy)
+        return CloseSocket(go_down(observed, Close(None, Reason.REQUESTED), moment.now))
+    overdue = _overdue(observed, moment)
     if overdue is not None:
-        lost = after_close(observed, overdue, now=now, jitter=jitter, policy=policy)
-        return CloseSocket(lost, kill=True)
+        return CloseSocket(after_close(observed, overdue, moment), kill=True)
     carried_out = replace(observed, observed_version=wanted.wanted_version)
-    if is_stable(observed, now, policy):
+    if is_stable(observed, moment.now, moment.policy):
         carried_out = replace(carried_out, attempt=0, monitor_attempt=0, lifts=0)
     return Settle(carried_out) if carried_out != observed else None
 
 
-def _dial_if_due(wanted: Wanted, observed: Observed, now: datetime, library: str) -> Step | None:
+def _dial_if_due(wanted: Wanted, observed: Observed, moment: Moment) -> Step | None:
     """The only place that decides to open a socket."""
+    now = moment.now
     if wanted.wanted_version > observed.observed_version:
         return DialNow(start_dial(forget_trouble(observed, wanted), wanted, now))
     if observed.hold is not None:
-        over = _hold_is_over(observed, now, library)
+        over = _hold_is_over(observed, moment)
         return DialNow(start_dial(without_hold(observed), wanted, now)) if over else None
     if observed.next_attempt_at is not None:
         due = observed.next_attempt_at <= now
@@ -153,7 +146,8 @@ def _dial_if_due(wanted: Wanted, observed: Observed, now: datetime, library: str
     return Settle(put_on_hold(observed, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now))
 
 
-def _overdue(observed: Observed, now: datetime, policy: Policy) -> Close | None:
+def _overdue(observed: Observed, moment: Moment) -> Close | None:
+    now, policy = moment.now, moment.policy
     opening, pairing = observed.opening_since, observed.pairing_started_at
     if observed.status is Status.CONNECTING and opening is not None:
         if now - opening >= policy.connect_timeout:
@@ -164,11 +158,11 @@ def _overdue(observed: Observed, now: datetime, policy: Policy) -> Close | None:
     return None
 
 
-def _hold_is_over(observed: Observed, now: datetime, library: str) -> bool:
+def _hold_is_over(observed: Observed, moment: Moment) -> bool:
     if observed.hold is Hold.BANNED:
-        return observed.hold_until is not None and observed.hold_until <= now
+        return observed.hold_until is not None and observed.hold_until <= moment.now
     if observed.hold is Hold.CLIENT_OUTDATED:
-        return observed.hold_library != library
+        return observed.hold_library != moment.library
     return False
 
 
@@ -188,18 +182,16 @@ def after_news(
     wanted: Wanted,
     observed: Observed,
     news: News,
+    moment: Moment,
     *,
     socket_id: int,
     current: int | None,
-    now: datetime,
-    jitter: float,
-    policy: Policy,
-    library: str = "",
 ) -> Observed | None:
     """What news of socket `socket_id` change; None where it is not the `current` one: late news
     of a socket that was given up would undo what its successor did."""
     if socket_id != current:
         return None
+    now = moment.now
     match news:
         case Qr(payload, expires_at, number):
             pairing = show_pairing(observed, now)
@@ -232,9 +224,7 @@ def after_news(
                 push_name=push_name,
             )
         case Closed(close):
-            return after_close(
-                observed, close, now=now, jitter=jitter, policy=policy, library=library
-            )
+            return after_close(observed, close, moment)
     return observed
 
 
@@ -243,17 +233,10 @@ def _linked_phone(wanted: Wanted, observed: Observed, phone: str) -> str | None:
     return observed.linked_phone or (None if wipe_pending(wanted, observed) else phone)
 
 
-def after_close(
-    observed: Observed,
-    close: Close,
-    *,
-    now: datetime,
-    jitter: float,
-    policy: Policy,
-    library: str = "",
-) -> Observed:
+def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
     """The observed half after a socket ended by itself: a hold, or the next attempt."""
-    if is_stable(observed, now, policy):
+    now = moment.now
+    if is_stable(observed, now, moment.policy):
         observed = replace(observed, attempt=0, monitor_attempt=0, lifts=0)
     down = go_down(observed, close, now)
     match classify(close):
@@ -265,7 +248,7 @@ def after_close(
             return put_on_hold(gone, Hold.LOGGED_OUT, close.reason, now)
         case CloseClass.OUTDATED:
             held = put_on_hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
-            return replace(held, hold_library=library)
+            return replace(held, hold_library=moment.library)
         case CloseClass.BANNED:
             held = put_on_hold(down, Hold.BANNED, close.reason, now)
             return replace(held, hold_until=close.until)
@@ -275,19 +258,18 @@ def after_close(
         case CloseClass.PAIRING_EXPIRED:
             return put_on_hold(down, Hold.PAIRING_EXPIRED, close.reason, now)
         case CloseClass.TRANSIENT | CloseClass.EXPECTED:
-            return _retry(down, close.reason, now, jitter, policy)
+            return _retry(down, close.reason, moment)
 
 
-def _retry(
-    down: Observed, reason: Reason, now: datetime, jitter: float, policy: Policy
-) -> Observed:
+def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
+    policy = moment.policy
     if down.attempt >= policy.reconnect_max_attempts:
-        return give_up(down, reason, now, policy)
+        return give_up(down, reason, moment)
     attempt = down.attempt + 1
     return replace(
-        in_status(down, Status.CONNECTING, now),
+        in_status(down, Status.CONNECTING, moment.now),
         attempt=attempt,
-        next_attempt_at=now + policy.delay(attempt, jitter),
+        next_attempt_at=moment.now + policy.delay(attempt, moment.jitter),
     )
 
 
@@ -356,16 +338,16 @@ def after_restore(observed: Observed, now: datetime) -> Observed:
 def resume(
     wanted: Wanted,
     observed: Observed,
+    moment: Moment,
     *,
     has_credentials: bool,
     stopped_at: datetime,
-    now: datetime,
-    jitter: float,
     spread: timedelta,
-    policy: Policy,
 ) -> Observed:
     """The observed half as a new owner finds it. `stopped_at` is the old owner's last heartbeat;
-    an orderly stop and a crash differ in nothing else."""
+    an orderly stop and a crash differ in nothing else. Within `spread` those that were stable
+    come back."""
+    now, policy = moment.now, moment.policy
     observed = replace(observed, has_credentials=has_credentials)
     in_backoff = observed.next_attempt_at is not None
     if in_backoff or observed.status is Status.DISCONNECTED:
@@ -375,13 +357,15 @@ def resume(
         return go_down(observed, stop, now)
     if has_credentials and is_stable(observed, stopped_at, policy):
         down = replace(go_down(observed, stop, now), attempt=0, monitor_attempt=0, lifts=0)
-        return replace(in_status(down, Status.CONNECTING, now), next_attempt_at=now + spread)
+        return replace(
+            in_status(down, Status.CONNECTING, now), next_attempt_at=now + spread * moment.jitter
+        )
     down = go_down(observed, stop, now)
     started = observed.pairing_started_at
     if not has_credentials and started is not None and now - started >= policy.pairing_window:
         return put_on_hold(down, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now)
     # Not proven stable: a server that crashes in a loop must not outrun the table.
-    return _retry(down, Reason.SERVICE_STOPPED, now, jitter, policy)
+    return _retry(down, Reason.SERVICE_STOPPED, moment)
 
 
 # ---- time

@@ -15,6 +15,9 @@ MAX_REQUEST = 1 << 16
 WITHOUT_WORKER = 1.0
 """Seconds a session process may live on when the worker has gone, to store what it has in hand."""
 
+UNLINK_PATIENCE = 3.0
+"""Seconds for WhatsApp to remove the device; the worker waits so much longer for the end."""
+
 IGNORED = (
     signal.SIGTERM,
     signal.SIGINT,

@@ -9,14 +9,12 @@ from datetime import datetime
 import structlog
 from sqlalchemy import ColumnElement, select
 
+from wa_app.domain.bot import Question, Verdict, bot_verdict
 from wa_app.domain.messages import (
     Author,
     Direction,
     MessagePolicy,
     MessageState,
-    Question,
-    Verdict,
-    bot_verdict,
 )
 from wa_app.domain.sessions.socket_messages import Command, ShowTyping
 from wa_app.extensions import db

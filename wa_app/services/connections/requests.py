@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from wa_app.domain.errors import NoOtherNumber, PairFirst, TooOften
 from wa_app.domain.operations import CLEANUP_STEPS
-from wa_app.domain.sessions.connection import REQUESTS
+from wa_app.domain.sessions.connection import may_reconnect, request
 from wa_app.domain.sessions.states import Hold
 from wa_app.extensions import db, limiter
 from wa_app.models import Connection, Operation, OperationStep
@@ -38,8 +38,7 @@ def connect(
 
 def reconnect(actor: Actor, connection: Connection) -> None:
     """Raises `PairFirst` without credentials, and `TooOften`."""
-    wiping = connection.wipe_version > connection.wiped_version
-    if not connection.has_credentials or wiping:
+    if not may_reconnect(connection.asked, connection.observed):
         raise PairFirst
     _limit_dials(connection)
     _ask(actor, connection, "reconnect")
@@ -101,15 +100,11 @@ def _ask(actor: Actor, connection: Connection, kind: str, *extra_marks: str, **v
 
 
 def write(actor: Actor, connection: Connection, kind: str, *extra_marks: str, **values: Any) -> int:
-    """Add a request to the transaction under way; its version. It counts up in SQL, where two
-    clicks cannot take the same."""
-    asked = REQUESTS[kind]
-    next_version = Connection.wanted_version + 1
-    marks = {mark: next_version for mark in (*asked.marks, *extra_marks)}
+    """Add a request to the transaction under way; its version."""
     changed = (
         update(Connection)
         .where(Connection.id == connection.id)
-        .values(enabled=asked.enabled, wanted_version=next_version, **marks, **values)
+        .values(**request(kind, Connection.wanted_version + 1, *extra_marks), **values)
         .returning(Connection.wanted_version)
     )
     version = db.session.scalar(changed)

@@ -153,6 +153,11 @@ def wait_until(
     return wait(look, seconds)
 
 
+def is_carried_out(connection: Connection) -> bool:
+    """Whether the owner has come to everything that was asked for."""
+    return not is_under_way(connection.asked, connection.observed)
+
+
 def has_answer(connection: Connection) -> bool:
     """Whether a connect has come to something to show: a QR, a code, a connection, or a hold."""
     if connection.observed_version < connection.wanted_version:
@@ -174,5 +179,4 @@ def settled(connection: Connection, seen: Callable[[Connection], bool] | None = 
     time at most. Without an owner there is nothing to wait for."""
     if not ownership.owner_is_alive(ownership.owner(), utc_now()):
         return connection
-    carried_out = seen or (lambda looked_at: not is_under_way(looked_at.asked, looked_at.observed))
-    return wait_until(connection.id, carried_out, SETTLES_WITHIN)
+    return wait_until(connection.id, seen or is_carried_out, SETTLES_WITHIN)

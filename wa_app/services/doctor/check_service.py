@@ -40,12 +40,13 @@ def check_migrations(_case: Case) -> Iterator[Finding]:
 
 def check_owner(case: Case) -> Iterator[Finding]:
     """Who owns the sessions. A command may well be alone; a server never is."""
-    owner, stale_after = ownership.owner(), case.settings.policy.heartbeat_stale_after
+    owner = ownership.owner()
     if owner is None or owner.stopped:
         yield ill("nobody") if case.serving else well("none")
         return
     who = {"pid": owner.pid, "host": owner.host}
-    if ownership.is_alive(owner, case.now, stale_after):
+    if ownership.owner_is_alive(owner, case.now):
+        stale_after = case.settings.policy.heartbeat_stale_after
         standbys = len(ownership.standing_by(case.now, stale_after))
         yield well("alive", **who, since=owner.since, standbys=standbys)
     elif owner.heartbeat_at > case.now:
@@ -99,9 +100,7 @@ def _may_be_listened_on(settings: Settings) -> Finding:
 def check_scheduler(case: Case) -> Iterator[Finding]:
     """Jobs are written down so often at most; a service that has just started gets its time."""
     owner, now = ownership.owner(), case.now
-    if owner is None or not ownership.is_alive(
-        owner, now, case.settings.policy.heartbeat_stale_after
-    ):
+    if owner is None or not ownership.owner_is_alive(owner, now):
         yield well("no_service")
         return
     row = db.session.get(JobRun, "monitor")

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -14,17 +14,15 @@ from sqlalchemy import make_url
 
 from wa_app import __version__
 from wa_app.config import Settings
-from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
-from wa_app.models import Owner, utc_now
+from wa_app.models import utc_now
 from wa_app.services import ownership
-from wa_app.services.audit import Actor
 from wa_app.services.bot import answers
 from wa_app.services.messages.dispatch import Messenger
 from wa_app.services.notifications.alerts import Alerts
-from wa_app.services.operations import backups, cleanups, engine, requests
+from wa_app.services.operations import engine
 from wa_app.services.operations.context import Tools
-from wa_app.services.runtime import retention, watchdog
+from wa_app.services.runtime import jobs, watchdog
 from wa_app.services.runtime.scheduler import Job, Jobs
 from wa_app.services.runtime.watchdog import Watchdog
 from wa_app.services.sessions import recovery
@@ -35,11 +33,7 @@ log = structlog.get_logger()
 
 LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
 MESSAGE_LOOK = 0.5
-LOOK = timedelta(seconds=0.5)
-ALERT_LOOK = timedelta(seconds=5)
 MAIL_LOOK = 1.0  # seconds
-CLEAN_STALE = Actor("job clean-stale")
-BACK_UP = Actor("job back-up")
 POOL_SIZE = 32
 
 
@@ -98,40 +92,9 @@ class Runtime:
         return self._owned.is_set()
 
     def jobs(self) -> tuple[Job, ...]:
-        """What runs by itself, in one table."""
-        policy = self._settings.policy
-        lifts = (
-            (Job("lift-outages", policy.monitor_interval, self._monitor.lift_outages),)
-            if self._settings.enable_connection_monitor
-            else ()
+        return jobs.table(
+            self.tools, self._jobs, self._monitor, self._messenger, self._alerts, beat=self._beat
         )
-        return (
-            Job("heartbeat", policy.heartbeat, self._beat),
-            Job("look-for-requests", LOOK, self._look_for_requests),
-            Job("monitor", policy.monitor_interval, self._monitor.tick),
-            *lifts,
-            Job("settle-sends", timedelta(seconds=15), self._messenger.settle),
-            Job("alerts", ALERT_LOOK, self._alerts.look),
-            Job("clean-stale", policy.cleanup_interval, self._clean_stale),
-            Job("back-up", policy.backup_interval, self._back_up),
-            Job("forget", retention.DAY, self._forget),
-        )
-
-    def _look_for_requests(self) -> None:
-        self._manager.find_requests()
-        self._jobs.start_what_was_asked_for()
-
-    def _clean_stale(self) -> None:
-        if cleanups.stale(self.tools):
-            requests.ask(CLEAN_STALE, "cleanup.stale")
-
-    def _back_up(self) -> None:
-        if backups.has_linked_numbers():
-            requests.ask(BACK_UP, "backup.create")
-        backups.remove_forgotten(self._settings, BACK_UP, self._clock())
-
-    def _forget(self) -> None:
-        retention.forget(self._clock())
 
     def start(self) -> None:
         self._threads[0].start()
@@ -265,7 +228,7 @@ class Runtime:
             log.exception("not all connections woken")
 
     def _carry_out_operations(self) -> None:
-        while not self._stop.wait(LOOK.total_seconds()):
+        while not self._stop.wait(jobs.LOOK.total_seconds()):
             try:
                 self._in_context(lambda: engine.carry_out(self._app, self.tools))
             except Exception:
@@ -301,7 +264,7 @@ class Runtime:
             self._in_context(self._tell_owner)
 
     def _tell_owner(self) -> None:
-        owner = db.session.get(Owner, 1)
+        owner = ownership.owner()
         if owner is not None:
             log.warning(
                 "another process owns the sessions",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from wa_app import sealing
+from wa_app import disk, sealing
 from wa_app.config import Settings, secret_from_file
 from wa_app.domain.errors import (
     BackupDamaged,
@@ -118,7 +118,7 @@ def save(
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{now.astimezone(UTC):{STAMP}}.session"
-    sealing.write(path, _sealer(data_dir, key).seal(session, connection_id))
+    disk.write(path, _sealer(data_dir, key).seal(session, connection_id))
     _drop_old(folder, {path, spare.path} if spare else {path})
     return path
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
 from wa_app.domain.sessions.connection import Observed, wipe_pending
+from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import (
     CloseSocket,
     DialNow,
@@ -203,12 +204,9 @@ class Manager:
             connection.wanted,
             connection.observed,
             news,
+            self._moment(connection),
             socket_id=socket_id,
             current=entry.socket_id,
-            now=self._clock(),
-            jitter=self._dice(),
-            policy=self._policy,
-            library=self._sockets(connection).version,
         )
         if observed is None:
             log.info("late news ignored", connection=entry.connection_id, socket=socket_id)
@@ -224,31 +222,29 @@ class Manager:
 
     def _reconcile(self, entry: Entry) -> None:
         while not self._turns.stopping:
-            now = self._clock()
             connection = db.session.get(Connection, entry.connection_id, populate_existing=True)
             if connection is None:
                 self._drop(entry)
                 return
             if self._removed(connection):
                 continue
+            moment = self._moment(connection)
             self._run_changes(entry, connection)
-            step = self._next_step(entry, connection, now)
+            step = next_step(
+                connection.wanted,
+                connection.observed,
+                moment,
+                socket_open=entry.socket_id is not None,
+            )
             if step is None or (isinstance(step, DialNow) and not self.dials):
                 due = due_at(connection.observed, self._policy)
-                self._timers.set(entry.connection_id, due if due and due > now else None)
+                self._timers.set(entry.connection_id, due if due and due > moment.now else None)
                 return
             self._take(entry, connection, step)
 
-    def _next_step(self, entry: Entry, connection: Connection, now: datetime) -> Step | None:
-        return next_step(
-            connection.wanted,
-            connection.observed,
-            socket_open=entry.socket_id is not None,
-            now=now,
-            jitter=self._dice(),
-            policy=self._policy,
-            library=self._sockets(connection).version,
-        )
+    def _moment(self, connection: Connection) -> Moment:
+        library = self._sockets(connection).version
+        return Moment(self._clock(), self._dice(), self._policy, library)
 
     def _take(self, entry: Entry, connection: Connection, step: Step) -> None:
         match step:

@@ -16,6 +16,7 @@ from sqlalchemy import Row, Select, select
 from wa_app.config import Settings
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
+from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import due_at
 from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
@@ -27,9 +28,6 @@ log = structlog.get_logger()
 
 OVERDUE = timedelta(seconds=5)
 """A timer this late was lost; the monitor is its safety net."""
-
-LIFT_SPREAD = timedelta(seconds=5)
-"""Over how long the connections of one outage come back."""
 
 _WANTED = [field.name for field in fields(Wanted)]
 _OBSERVED = [field.name for field in fields(Observed)]
@@ -81,10 +79,10 @@ class Monitor:
                     self._manager.submit(connection_id, self._lift)
 
     def _lift(self, wanted: Wanted, observed: Observed) -> Observed | None:
-        now = self._clock()
-        if not wanted.enabled or not may_lift(observed, now):
+        moment = self._moment()
+        if not wanted.enabled or not may_lift(observed, moment.now):
             return None
-        return lifted(observed, now=now, spread=LIFT_SPREAD * self._dice())
+        return lifted(observed, moment)
 
     def _verdict_on(self, connection_id: str) -> Callable[[Wanted, Observed], Observed | None]:
         return lambda wanted, observed: self._verdict(connection_id, wanted, observed)
@@ -93,12 +91,13 @@ class Monitor:
         return monitor_verdict(
             wanted,
             observed,
+            self._moment(),
             alive_at=self._manager.alive_at(connection_id),
-            now=self._clock(),
-            jitter=self._dice(),
-            policy=self._settings.policy,
             reconnects=self._settings.enable_connection_monitor,
         )
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock(), self._dice(), self._settings.policy)
 
     def _route(self, row: Row[Any]) -> str | None:
         """Practice phones have a network of their own each; real ones share the proxy's."""

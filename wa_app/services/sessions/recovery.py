@@ -8,10 +8,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
+from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import resume
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, SessionStore
-from wa_app.models import Connection, Owner
+from wa_app.models import Connection
+from wa_app.services import ownership
 from wa_app.services.messages import events, outbox
 from wa_app.services.sessions import transitions
 from wa_app.services.sessions.manager import Manager
@@ -32,7 +34,7 @@ def recover(
     """Store what the spools hold, settle what was being sent, and resume every connection.
     Needs an application context."""
     now = clock()
-    previous = db.session.get(Owner, 1)
+    previous = ownership.owner()
     stopped_at = previous.heartbeat_at if previous else now
     for connection_id in gateways.store.spool_waiting():
         if db.session.get(Connection, connection_id) is not None:
@@ -44,12 +46,10 @@ def recover(
         resumed = resume(
             connection.wanted,
             connection.observed,
+            Moment(now, dice(), settings.policy),
             has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
             stopped_at=stopped_at,
-            now=now,
-            jitter=dice(),
-            spread=spread * dice(),
-            policy=settings.policy,
+            spread=spread,
         )
         transitions.change(connection, resumed, now, settings.policy)
     db.session.commit()

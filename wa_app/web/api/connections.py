@@ -156,7 +156,11 @@ def operation_answer(operation: Operation) -> Response:
 
 
 def _step(step: OperationStep) -> dict[str, object]:
-    document = {"step": step.what, "outcome": step.outcome, "seconds": step.seconds}
+    document: dict[str, object] = {
+        "step": step.what,
+        "outcome": step.outcome,
+        "seconds": step.seconds,
+    }
     return document | ({"detail": step.detail} if step.detail else {})
 
 

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.sessions.connection import is_under_way, shown_status
-from wa_app.domain.sessions.policy import QR_TOTAL
+from wa_app.domain.sessions.policy import QR_TOTAL, qr_lifetime
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent, OperationStep, User
 from wa_app.services import ownership
@@ -25,9 +25,6 @@ FAST, SLOW = 1000, 5000
 """Milliseconds between two looks of a live part: while something happens, and otherwise."""
 
 LATELY = 3
-
-QR_SECONDS = {1: 60}
-"""How long code number n lives: the first a minute, the others 20 seconds."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +231,7 @@ class Pairing:
 
     @property
     def seconds(self) -> int:
-        return QR_SECONDS.get(self.number, 20)
+        return int(qr_lifetime(self.number).total_seconds())
 
 
 def pairing_of(connection: Connection) -> Pairing:

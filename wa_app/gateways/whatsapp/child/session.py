@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from wa_app.domain.sessions.policy import QR_TOTAL
+from wa_app.domain.sessions.policy import QR_LIFETIMES, QR_TOTAL, qr_lifetime
 from wa_app.domain.sessions.socket_messages import (
     Alive,
     Command,
@@ -42,8 +42,6 @@ from wa_app.gateways.whatsapp.launch import Settings
 if TYPE_CHECKING:
     from wa_app.gateways.whatsapp.child.client import Client
 
-FIRST_QR_LIFE = timedelta(seconds=60)
-QR_LIFE = timedelta(seconds=20)
 QR_SLACK = timedelta(seconds=1)
 
 TICK = 1.0
@@ -110,7 +108,7 @@ class Session:
             if self._dial.pair_phone:
                 threading.Thread(target=self._ask_for_code, daemon=True).start()
         if not self._dial.pair_phone:
-            dies_at = datetime.now(UTC) + (FIRST_QR_LIFE if number == 1 else QR_LIFE)
+            dies_at = datetime.now(UTC) + qr_lifetime(number)
             self._line.tell(Qr(payload, dies_at, number, max(number, QR_TOTAL)))
 
     def _ask_for_code(self) -> None:
@@ -144,7 +142,7 @@ class Session:
     def _last_qr_has_died(self) -> bool:
         """The library says "timeout" for a connection that was lost while a QR was shown, too."""
         age = timedelta(seconds=time.monotonic() - self._last_qr_at)
-        return abs(age - QR_LIFE) < QR_SLACK
+        return abs(age - QR_LIFETIMES[-1]) < QR_SLACK
 
     def on_pair_status(self, event: Any) -> None:
         if event.Status == event.SUCCESS:

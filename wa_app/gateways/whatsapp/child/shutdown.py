@@ -18,13 +18,13 @@ from wa_app.gateways.whatsapp.child.outgoing import Outgoing
 from wa_app.gateways.whatsapp.child.pipe import Line, die
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folder import Folder
+from wa_app.gateways.whatsapp.launch import UNLINK_PATIENCE
 
 if TYPE_CHECKING:
     from wa_app.gateways.whatsapp.child.client import Client
 
 LISTEN_FOR_MORE = 0.5
 DISCONNECT_PATIENCE = 1.0
-UNLINK_PATIENCE = 3.0
 QUIET = 0.2
 """No event for so long after disconnecting: nothing more is on its way to us. The library needs a
 moment to decrypt a message, and what it has decrypted it cannot decrypt again."""

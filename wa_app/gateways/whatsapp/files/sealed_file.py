@@ -7,7 +7,7 @@ yet. An open one without a device never counts beside a sealed one. All of this 
 holder of the folder's lock.
 """
 
-from wa_app import sealing
+from wa_app import disk
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folder import Folder
 from wa_app.sealing import Sealer
@@ -25,10 +25,10 @@ def seal(folder: Folder, sealer: Sealer, about: str) -> None:
 
 def put(folder: Folder, sealed: bytes) -> None:
     """Make this the session, in place of whatever is there. Raises OSError."""
-    sealing.write(folder.sealed_file, sealed)
+    disk.write(folder.sealed_file, sealed)
     if folder.session_file.exists():
         folder.session_file.unlink()  # this is the moment from which the sealed one counts
-        sealing.flush_folder(folder.path)
+        disk.flush_folder(folder.path)
     _drop_leftovers(folder)
 
 
@@ -39,9 +39,9 @@ def unseal(folder: Folder, sealer: Sealer, about: str) -> None:
         image = sealer.unseal(folder.sealed_file.read_bytes(), about)
         # A write-ahead log that is left of another file would be taken for this one's.
         _drop_leftovers(folder)
-        sealing.write(folder.session_file, image)
+        disk.write(folder.session_file, image)
     folder.sealed_file.unlink(missing_ok=True)
-    sealing.flush_folder(folder.path)
+    disk.flush_folder(folder.path)
 
 
 def _drop_leftovers(folder: Folder) -> None:

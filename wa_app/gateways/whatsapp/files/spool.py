@@ -15,6 +15,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from wa_app import disk
 from wa_app.domain.sessions.socket_messages import Incoming
 
 
@@ -27,7 +28,7 @@ class Spool:
         is_new = not path.exists()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if is_new:
-            _flush_folder(path.parent)
+            disk.flush_folder(path.parent)
         self._lock = threading.Lock()
         self._forgotten = 0
         self._end = self._drop_torn_line()
@@ -93,11 +94,3 @@ def _at(message: Incoming, offset: int) -> Incoming:
 def _write_whole(file: int, record: bytes) -> None:
     while record:
         record = record[os.write(file, record) :]
-
-
-def _flush_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

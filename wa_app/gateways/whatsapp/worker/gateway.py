@@ -13,15 +13,13 @@ from wa_app.gateways.base import Reach, Sink
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folders import Folders
 from wa_app.gateways.whatsapp.files.spool import read_spool
-from wa_app.gateways.whatsapp.launch import Settings
+from wa_app.gateways.whatsapp.launch import UNLINK_PATIENCE, Settings
 from wa_app.gateways.whatsapp.worker import library_version, reachability
 from wa_app.gateways.whatsapp.worker.launcher import Launcher, environment_without
 from wa_app.gateways.whatsapp.worker.supervisor import KILL_PATIENCE, Socket, Switchboard
 from wa_app.sealing import Sealer, Unreadable, WrongKey
 
 log = logging.getLogger(__name__)
-
-UNLINK_PATIENCE = 3.0
 
 SEAL_PATIENCE = 2.0
 """Seconds for all the processes together that a dead worker has left and that are about to end."""

@@ -1,0 +1,66 @@
+"""What runs by itself: the table of jobs, and what those do that are nobody else's. How they run is
+`scheduler.py`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from wa_app.services.audit import Actor
+from wa_app.services.messages.dispatch import Messenger
+from wa_app.services.notifications.alerts import Alerts
+from wa_app.services.operations import backups, cleanups, requests
+from wa_app.services.operations.context import Tools
+from wa_app.services.runtime import retention
+from wa_app.services.runtime.scheduler import Job, Jobs
+from wa_app.services.sessions.manager import Manager
+from wa_app.services.sessions.monitor import Monitor
+
+LOOK = timedelta(seconds=0.5)
+ALERT_LOOK = timedelta(seconds=5)
+SETTLE_SENDS = timedelta(seconds=15)
+CLEAN_STALE = Actor("job clean-stale")
+BACK_UP = Actor("job back-up")
+
+
+def table(
+    tools: Tools,
+    scheduled: Jobs,
+    monitor: Monitor,
+    messenger: Messenger,
+    alerts: Alerts,
+    *,
+    beat: Callable[[], None],
+) -> tuple[Job, ...]:
+    policy = tools.settings.policy
+    lifts = Job("lift-outages", policy.monitor_interval, monitor.lift_outages)
+    return (
+        Job("heartbeat", policy.heartbeat, beat),
+        Job("look-for-requests", LOOK, partial(_look_for_requests, tools.manager, scheduled)),
+        Job("monitor", policy.monitor_interval, monitor.tick),
+        *((lifts,) if tools.settings.enable_connection_monitor else ()),
+        Job("settle-sends", SETTLE_SENDS, messenger.settle),
+        Job("alerts", ALERT_LOOK, alerts.look),
+        Job("clean-stale", policy.cleanup_interval, partial(_clean_stale, tools)),
+        Job("back-up", policy.backup_interval, partial(_back_up, tools)),
+        Job("forget", retention.DAY, partial(_forget, tools)),
+    )
+
+
+def _look_for_requests(manager: Manager, scheduled: Jobs) -> None:
+    manager.find_requests()
+    scheduled.start_what_was_asked_for()
+
+
+def _clean_stale(tools: Tools) -> None:
+    if cleanups.stale(tools):
+        requests.ask(CLEAN_STALE, "cleanup.stale")
+
+
+def _back_up(tools: Tools) -> None:
+    if backups.has_linked_numbers():
+        requests.ask(BACK_UP, "backup.create")
+    backups.remove_forgotten(tools.settings, BACK_UP, tools.clock())
+
+
+def _forget(tools: Tools) -> None:
+    retention.forget(tools.clock())
