@@ -21,8 +21,8 @@ from wa_app.web.pages import cards
 from wa_app.wording import closes, connections, messages, practice, refusals
 
 TABLES = [
-    (connections.STATUS_LOOKS, Status),
-    (connections.HOLD_LOOKS, Hold),
+    (connections.STATUS_BADGES, Status),
+    (connections.HOLD_BADGES, Hold),
     (connections.HOLDS, Hold),
     (cards.BUTTONS, Action),
     (cards.STOP_BUTTONS, Status),

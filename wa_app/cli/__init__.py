@@ -1,4 +1,6 @@
-"""`flask wa …`: the same services as the pages and the API call, while the server runs or not."""
+"""`flask wa …`: a module for each noun, calling the services that pages and API call, while the
+server runs or not. No SQL, no rules, and nothing of the web.
+"""
 
 from collections.abc import Callable
 

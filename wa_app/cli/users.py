@@ -12,7 +12,7 @@ from wa_app.models import User, utc_now
 from wa_app.services.audit import COMMAND_LINE
 from wa_app.services.connections import registry
 from wa_app.services.users import accounts, invitations, user_list
-from wa_app.wording.users import USER_LOOKS
+from wa_app.wording.users import USER_BADGES
 
 users = AppGroup("users", help="People with a login.")
 wa.add_command(users)
@@ -69,7 +69,7 @@ def list_users() -> None:
     """Everybody with a login."""
     for user in accounts.everyone():
         state = user_list.state_of(user)
-        shown = "" if state == "active" else f"  {str(USER_LOOKS[state].word).lower()}"
+        shown = "" if state == "active" else f"  {str(USER_BADGES[state].word).lower()}"
         click.echo(
             f"{user.email:40} {user.role:6} {len(registry.of_user(user))} connections{shown}"
         )

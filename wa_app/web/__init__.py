@@ -1,4 +1,6 @@
-"""HTTP in, HTML or JSON out: who it is, what they may, whether the input is right, and words."""
+"""HTTP in, HTML or JSON out: who it is, what they may, whether the input is right; then one call of
+a service, and an answer. No SQL, no rules: what must hold for commands too does not belong here.
+"""
 
 from flask import Flask
 

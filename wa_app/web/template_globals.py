@@ -9,7 +9,7 @@ from flask_babel import get_locale
 from wa_app.web.http import times
 from wa_app.web.http.access import LOCALES, practice_offered, settings
 from wa_app.wording.closes import REASONS
-from wa_app.wording.connections import TABS, look_of_event
+from wa_app.wording.connections import TABS, badge_of_event
 from wa_app.wording.times import iso, phone
 from wa_app.wording.users import ROLES, SCOPES
 
@@ -33,7 +33,7 @@ def register(app: Flask) -> None:
             "times": times,
             "max_attempts": lambda: settings().policy.reconnect_max_attempts,
             "practice_offered": practice_offered,
-            "looks": look_of_event,
+            "badge_of_event": badge_of_event,
             "here": _here,
             "with_customer": _with_customer,
         }

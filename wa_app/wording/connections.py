@@ -24,7 +24,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Look:
+class Badge:
     """One word, its colour and its icon. `colour` is a class of the style sheet."""
 
     word: str
@@ -32,27 +32,27 @@ class Look:
     icon: str
 
 
-STATUS_LOOKS: Mapping[Status, Look] = {
-    Status.DISCONNECTED: Look(_("Not connected"), "off", "off"),
-    Status.CONNECTING: Look(_("Connecting"), "progress", "arrows"),
-    Status.QR_PENDING: Look(_("Waiting for your phone"), "progress", "phone"),
-    Status.CONNECTED: Look(_("Connected"), "connected", "check"),
+STATUS_BADGES: Mapping[Status, Badge] = {
+    Status.DISCONNECTED: Badge(_("Not connected"), "off", "off"),
+    Status.CONNECTING: Badge(_("Connecting"), "progress", "arrows"),
+    Status.QR_PENDING: Badge(_("Waiting for your phone"), "progress", "phone"),
+    Status.CONNECTED: Badge(_("Connected"), "connected", "check"),
 }
 
 
-HOLD_LOOKS: Mapping[Hold, Look] = {
-    Hold.CONFLICT: Look(_("Used elsewhere"), "held", "devices"),
-    Hold.LOGGED_OUT: Look(_("Unlinked"), "held", "unlink"),
-    Hold.CREDENTIALS_CORRUPT: Look(_("Login damaged"), "held", "alert"),
-    Hold.CLIENT_OUTDATED: Look(_("Upgrade needed"), "held", "up"),
-    Hold.BANNED: Look(_("Blocked"), "held", "clock"),
-    Hold.PAIRING_EXPIRED: Look(_("Not linked in time"), "held", "clock"),
-    Hold.OTHER_NUMBER: Look(_("Another number"), "held", "phone"),
-    Hold.RETRIES_EXHAUSTED: Look(_("Stopped trying"), "held", "alert"),
+HOLD_BADGES: Mapping[Hold, Badge] = {
+    Hold.CONFLICT: Badge(_("Used elsewhere"), "held", "devices"),
+    Hold.LOGGED_OUT: Badge(_("Unlinked"), "held", "unlink"),
+    Hold.CREDENTIALS_CORRUPT: Badge(_("Login damaged"), "held", "alert"),
+    Hold.CLIENT_OUTDATED: Badge(_("Upgrade needed"), "held", "up"),
+    Hold.BANNED: Badge(_("Blocked"), "held", "clock"),
+    Hold.PAIRING_EXPIRED: Badge(_("Not linked in time"), "held", "clock"),
+    Hold.OTHER_NUMBER: Badge(_("Another number"), "held", "phone"),
+    Hold.RETRIES_EXHAUSTED: Badge(_("Stopped trying"), "held", "alert"),
 }
 
 
-RESTARTING_LOOK = Look(_("Restarting"), "progress", "arrows")
+RESTARTING_BADGE = Badge(_("Restarting"), "progress", "arrows")
 
 
 # ---- why, and what helps
@@ -244,20 +244,20 @@ def _explain_opening(connection: Connection) -> Explanation:
     return LINKED if newly_paired else OPENING
 
 
-def look_of(connection: Connection | None, *, alive: bool) -> Look:
+def badge_of(connection: Connection | None, *, alive: bool) -> Badge:
     if connection is not None and not alive:
-        return RESTARTING_LOOK
+        return RESTARTING_BADGE
     if (
         connection is not None
         and connection.hold is not None
         and not is_under_way(connection.asked, connection.observed)
     ):
-        return HOLD_LOOKS[connection.hold]
-    return STATUS_LOOKS[shown_status(connection and connection.status, alive=alive)]
+        return HOLD_BADGES[connection.hold]
+    return STATUS_BADGES[shown_status(connection and connection.status, alive=alive)]
 
 
-def look_of_event(event: ConnectionEvent) -> Look:
-    return HOLD_LOOKS[event.hold] if event.hold is not None else STATUS_LOOKS[event.status]
+def badge_of_event(event: ConnectionEvent) -> Badge:
+    return HOLD_BADGES[event.hold] if event.hold is not None else STATUS_BADGES[event.status]
 
 
 def sentence(explanation: Explanation) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from wa_app.wording.connections import Look
+from wa_app.wording.connections import Badge
 
-USER_LOOKS: Mapping[str, Look] = {
-    "active": Look(_("Active"), "connected", "check"),
-    "invited": Look(_("Invited"), "progress", "clock"),
-    "deactivated": Look(_("Deactivated"), "off", "off"),
+USER_BADGES: Mapping[str, Badge] = {
+    "active": Badge(_("Active"), "connected", "check"),
+    "invited": Badge(_("Invited"), "progress", "clock"),
+    "deactivated": Badge(_("Deactivated"), "off", "off"),
 }
 
 

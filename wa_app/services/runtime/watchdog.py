@@ -1,4 +1,4 @@
-"""The watchdog: what should run all the time and stands still is reported and healed.
+"""The watchdog: does the worker itself stand still? Then that is reported, and the worker replaced.
 
 A thread that hangs cannot be freed, but the worker can be replaced: every session resumes. The
 report goes to a file first, because the database may be what hangs; the next owner reads it.

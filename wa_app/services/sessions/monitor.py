@@ -1,4 +1,4 @@
-"""The health monitor: every 30 s it looks at all connections that should be up.
+"""The health monitor: every 30 s, is every connection up whose row says that it should be?
 
 One pass reads all rows in one statement, however many there are; only what needs something is
 handed to the manager, which looks again before it acts.

@@ -19,7 +19,7 @@ from wa_app.services.ownership import owner_is_alive
 from wa_app.web.http import times
 from wa_app.web.http.access import practice_offered
 from wa_app.wording.closes import REASONS
-from wa_app.wording.connections import TABS, Explanation, Look, explain, look_of
+from wa_app.wording.connections import TABS, Badge, Explanation, badge_of, explain
 
 FAST, SLOW = 1000, 5000
 """Milliseconds between two looks of a live part: while something happens, and otherwise."""
@@ -81,7 +81,7 @@ EMPTY: Mapping[Channel, Explanation] = {
 class Card:
     channel: Channel
     connection: Connection | None
-    look: Look
+    badge: Badge
     explanation: Explanation
     status: Status
     alive: bool
@@ -152,7 +152,7 @@ def card_of(connection: Connection | None, channel: Channel) -> Card:
     return Card(
         channel=channel,
         connection=connection,
-        look=look_of(connection, alive=alive),
+        badge=badge_of(connection, alive=alive),
         explanation=explanation,
         status=status,
         alive=alive,

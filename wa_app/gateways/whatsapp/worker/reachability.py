@@ -1,4 +1,4 @@
-"""How far one gets to WhatsApp over a route: directly, or through an http or socks5 proxy.
+"""Does WhatsApp answer at all, over this route: directly, or through an http or socks5 proxy?
 
 The answer must mean what it means for the library: the same host, the same trust in certificates
 (SSL_CERT_FILE is honoured), the same proxy of the environment. asyncio, for its one timeout that

@@ -1,4 +1,4 @@
-"""The live sockets: a process each, and one thread that hears them all.
+"""The live sockets: is a session's process alive, and what does it say? One thread hears them all.
 
 That thread alone reads pipes and the forkserver's reports, and it alone posts news, so news of a
 socket come in order and its `Closed` comes last, once, when its process has ended and is reaped.

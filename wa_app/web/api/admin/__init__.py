@@ -1,1 +1,3 @@
-"""What administrators may do. Every blueprint here asks `require_admin` before anything else."""
+"""What administrators may do through the API. Every blueprint here asks `require_admin` before
+anything else; what users do for themselves lies above.
+"""

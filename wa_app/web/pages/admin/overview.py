@@ -21,7 +21,14 @@ from wa_app.services.ownership import owner_is_alive
 from wa_app.web.http.access import actor, require_admin, settings
 from wa_app.web.http.inputs import query_asked
 from wa_app.web.http.times import now
-from wa_app.wording.connections import HOLD_LOOKS, STATUS_LOOKS, Look, explain, look_of, sentence
+from wa_app.wording.connections import (
+    HOLD_BADGES,
+    STATUS_BADGES,
+    Badge,
+    badge_of,
+    explain,
+    sentence,
+)
 from wa_app.wording.refusals import ERRORS
 
 bp = Blueprint("admin_overview", __name__, url_prefix="/admin")
@@ -49,7 +56,7 @@ class Line:
 
     connection: Connection
     user: User | None
-    look: Look
+    badge: Badge
     why: str
 
     def offers(self, action: str) -> bool:
@@ -80,14 +87,14 @@ def shown() -> dict[str, Any]:
         "found": found,
         "lines": [_line(connection, alive) for connection in found.rows],
         "counts": counts,
-        "total": sum(count for _look, count in counts),
+        "total": sum(count for _badge, count in counts),
         "owner": owner,
         "alive": alive,
         "standbys": ownership.standing_by(at, stale_after),
         "columns": COLUMNS,
         "actions": ACTIONS,
-        "statuses": STATUS_LOOKS,
-        "holds": HOLD_LOOKS,
+        "statuses": STATUS_BADGES,
+        "holds": HOLD_BADGES,
         "address": address_of,
     }
 
@@ -95,20 +102,21 @@ def shown() -> dict[str, Any]:
 def _line(connection: Connection, alive: bool) -> Line:
     explanation = explain(connection, alive=alive, now=now())
     why = "" if explanation.action == "NONE" else sentence(explanation)
-    return Line(connection, connection.user, look_of(connection, alive=alive), why)
+    return Line(connection, connection.user, badge_of(connection, alive=alive), why)
 
 
-def _counted() -> list[tuple[Look, int]]:
-    """How many of each look, the good ones first."""
+def _counted() -> list[tuple[Badge, int]]:
+    """How many of each badge, the good ones first."""
     found = overview.counts()
     by_status = [
-        (look, found.get((status, None), 0)) for status, look in reversed([*STATUS_LOOKS.items()])
+        (badge, found.get((status, None), 0))
+        for status, badge in reversed([*STATUS_BADGES.items()])
     ]
     by_hold = [
-        (look, sum(count for (_, held), count in found.items() if held is hold))
-        for hold, look in HOLD_LOOKS.items()
+        (badge, sum(count for (_, held), count in found.items() if held is hold))
+        for hold, badge in HOLD_BADGES.items()
     ]
-    return [(look, count) for look, count in (*by_status, *by_hold) if count]
+    return [(badge, count) for badge, count in (*by_status, *by_hold) if count]
 
 
 # ---- addresses

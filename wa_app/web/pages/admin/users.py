@@ -25,7 +25,7 @@ from wa_app.web.http.access import actor, me, refuse_for_oneself, require_admin,
 from wa_app.web.http.responses import unkept
 from wa_app.web.http.times import now
 from wa_app.wording.refusals import ERRORS, sentence_of
-from wa_app.wording.users import USER_LOOKS, deleted
+from wa_app.wording.users import USER_BADGES, deleted
 
 bp = Blueprint("admin_users", __name__, url_prefix="/admin/users")
 bp.before_request(require_admin)
@@ -100,7 +100,7 @@ def _one_of(known: tuple[str, ...], word: str | None) -> str:
 
 def _words() -> dict[str, object]:
     return {
-        "looks_of_user": USER_LOOKS,
+        "badges_of_user": USER_BADGES,
         "state_of": user_list.state_of,
         "limit_of": registry.limit_of,
     }
