@@ -28,7 +28,7 @@ bench: $(VENV)/dev.stamp
 # After a change of texts; then translate what is new in messages.po, and once more.
 translations: $(VENV)/dev.stamp
 	$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext --no-location --sort-output -o messages.pot .
-	$(BIN)/pybabel -q update -i messages.pot -d wa_app/translations -l es --no-fuzzy-matching
+	$(BIN)/pybabel -q update -i messages.pot -d wa_app/translations --no-fuzzy-matching
 	$(BIN)/pybabel -q compile -d wa_app/translations
 	@rm messages.pot
 

@@ -1,11 +1,17 @@
 """Settings refuse nonsense, and `.env.example` lists them all."""
 
+import re
 import stat
+from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from wa_app import config
+from wa_app.domain.messages import MessagePolicy
+from wa_app.domain.sessions.policy import Policy
 
 EXAMPLE = Path(__file__).resolve().parent.parent / ".env.example"
 
@@ -73,7 +79,18 @@ def test_an_empty_setting_is_its_default() -> None:
 
 
 def test_the_example_lists_every_setting_with_its_default_and_a_sentence() -> None:
-    assert EXAMPLE.read_text() == config.example()
+    command = "python -c \"from wa_app import config; print(config.example(), end='')\""
+    assert EXAMPLE.read_text() == config.example(), f"write it anew: {command} > .env.example"
+
+
+def test_the_example_is_what_the_defaults_are() -> None:
+    """Times with their unit, too."""
+    assert config.load(dotenv_values(EXAMPLE)) == config.load({})
+    for kind in (Policy, MessagePolicy):
+        for field in fields(kind):
+            if isinstance(field.default, timedelta):
+                written = dotenv_values(EXAMPLE)[field.name.upper()]
+                assert re.fullmatch(r"\d+(s|min|h|d)", written or ""), field.name
 
 
 def test_a_secret_is_made_once_and_kept_to_ourselves(tmp_path: Path) -> None:

@@ -41,42 +41,50 @@ class SettingError(ClickException):
 
 @dataclass(frozen=True)
 class Settings:
-    host: str = setting("127.0.0.1", "Address the server listens on; 0.0.0.0 for all.")
-    port: int = setting(8000, "Port the server listens on.")
+    host: str = setting("127.0.0.1", "Network address the server listens on; 0.0.0.0: all of them.")
+    port: int = setting(8000, "TCP port the server listens on.")
     data_dir: Path = setting(
-        Path("instance"), "Folder of database, sessions, backups, lock and secret key."
+        Path("instance"), "Folder for the database, sessions, backups, lock and secret key."
     )
-    database_url: str = setting("", "Database; empty: SQLite in DATA_DIR.")
-    secret_key: str = setting("", "Signs the login cookies; empty: made once, kept in DATA_DIR.")
+    database_url: str = setting("", "URL of the database; empty: SQLite in DATA_DIR.")
+    secret_key: str = setting(
+        "", "Signs the login cookies; empty: created once and kept in DATA_DIR."
+    )
     backup_key: str = setting(
-        "", "Encrypts the backups of session files; empty: made once, kept in DATA_DIR."
+        "", "Encrypts the backups of session files; empty: created once and kept in DATA_DIR."
     )
-    admin_email: str = setting("admin@localhost", "Login of the first administrator.")
-    admin_password: str = setting("", "Password of the first administrator; empty: a random one.")
+    admin_email: str = setting("admin@localhost", "E-mail address of the first administrator.")
+    admin_password: str = setting(
+        "", "Password of the first administrator; empty: a random one, shown once."
+    )
     secure_cookies: bool = setting(False, "Send the login cookie over HTTPS only.")
-    trusted_proxies: int = setting(0, "Reverse proxies in front of this server.")
-    whatsapp_proxy: str = setting("", "Proxy to WhatsApp (http:// or socks5://); empty: none.")
+    trusted_proxies: int = setting(0, "Number of reverse proxies in front of this server.")
+    whatsapp_proxy: str = setting(
+        "", "URL of a proxy to WhatsApp, http:// or socks5://; empty: none."
+    )
     practice_phone: bool = setting(True, "Offer the simulated practice phone.")
     enable_connection_monitor: bool = setting(
-        True, "Let the monitor reconnect and lift holds after an outage."
+        True, "Let the monitor reconnect, and end holds when an outage is over."
     )
     keepalive_presence: bool = setting(
         False, "Show the number as online every 30 s; silences the phone's notifications."
     )
-    max_connections_per_user: int = setting(1, "WhatsApp numbers a user may link.")
+    max_connections_per_user: int = setting(1, "Number of WhatsApp numbers a user may link.")
     seal_sessions: bool = setting(
         False, "Keep the session files of a stopped connection encrypted with BACKUP_KEY."
     )
     public_url: str = setting(
-        "", "Address people reach this service at, for the links in mails; empty: HOST and PORT."
+        "", "Public URL of this service, for links in mails; empty: built from HOST and PORT."
     )
-    smtp_host: str = setting("", "Mail server for alerts and invitations; empty: no mails.")
-    smtp_port: int = setting(587, "Its port.")
-    smtp_security: str = setting("starttls", "How to speak to it: starttls, tls or none.")
-    smtp_user: str = setting("", "Login at the mail server; empty: none.")
-    smtp_password: str = setting("", "Its password.")
-    mail_from: str = setting("", "Sender of the mails; empty: SMTP_USER.")
-    log_format: str = setting("text", "Log lines: text (for people) or json.")
+    smtp_host: str = setting("", "Mail server for alerts and invitations; empty: no mail is sent.")
+    smtp_port: int = setting(587, "TCP port of the mail server.")
+    smtp_security: str = setting(
+        "starttls", "Encryption to the mail server: starttls, tls or none."
+    )
+    smtp_user: str = setting("", "User name at the mail server; empty: no login.")
+    smtp_password: str = setting("", "Password at the mail server.")
+    mail_from: str = setting("", "Sender address of the mails; empty: SMTP_USER.")
+    log_format: str = setting("text", "Format of the log: text (for people) or json.")
     policy: Policy = Policy()
     messages: MessagePolicy = MessagePolicy()
 
@@ -114,8 +122,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 def example() -> str:
     """The text of `.env.example`: every setting with its default and a sentence."""
     lines = [
-        "# Every setting, with its default. Copy to .env and change what you need;",
-        "# the environment beats .env.\n",
+        "# Every setting, with its default. Copy this file to .env and change what you need.",
+        "# Environment variables take precedence over .env. Times are written with their unit:",
+        "# 30s, 5min, 24h or 1d; a number alone means seconds.\n",
     ]
     for kind in (Settings, Policy, MessagePolicy):
         for field in _setting_fields(kind):
@@ -216,10 +225,17 @@ PARSERS: Mapping[type, tuple[Callable[[str], Any], str]] = types.MappingProxyTyp
 def _written(default: object) -> str:
     match default:
         case timedelta():
-            return f"{default.total_seconds():g}"
+            return _with_unit(default.total_seconds())
         case bool():
             return str(default).lower()
     return str(default)
+
+
+def _with_unit(seconds: float) -> str:
+    """In the largest unit that needs no fraction."""
+    whole = (name for name, length in UNITS.items() if name and seconds % length == 0)
+    unit = max(whole, key=UNITS.__getitem__, default="s")
+    return f"{seconds / UNITS[unit]:g}{unit}"
 
 
 SMTP_SECURITY = ("starttls", "tls", "none")

@@ -11,22 +11,29 @@ from wa_app.domain.sessions.socket_messages import SendFailure
 
 @dataclass(frozen=True)
 class MessagePolicy:
-    send_rate: int = setting(20, "Messages a minute and connection, at most; 0: no limit.")
+    send_rate: int = setting(20, "Most messages per minute and connection; 0: no limit.")
     bot_pause: timedelta = setting(
-        seconds(3), "Longest pause before a bot's answer, showing “typing…”; a third is the least."
+        seconds(3),
+        "Longest pause (“typing…”) before a bot's answer; the shortest is a third of it.",
     )
     bot_max_age: timedelta = setting(
-        timedelta(minutes=5), "The bot leaves messages older than this to a person."
+        timedelta(minutes=5), "Age of a message after which the bot leaves it to a person."
     )
     reply_expires: timedelta = setting(
-        timedelta(minutes=30), "A bot's answer that could not be sent for this long is dropped."
+        timedelta(minutes=30), "Time after which a bot's answer that could not be sent is dropped."
     )
     send_timeout: timedelta = setting(
-        seconds(75), "A send without any answer for this long may have left or not."
+        seconds(75), "Time to wait for WhatsApp to confirm a sent message."
     )
-    loop_answers: int = setting(10, "Answers in one chat within LOOP_WINDOW that mean a loop.")
-    loop_window: timedelta = setting(timedelta(minutes=10), "See LOOP_ANSWERS.")
-    loop_mute: timedelta = setting(timedelta(hours=1), "How long the bot mutes itself then.")
+    loop_answers: int = setting(
+        10, "Number of the bot's answers in one chat within LOOP_WINDOW that count as a loop."
+    )
+    loop_window: timedelta = setting(
+        timedelta(minutes=10), "Time in which LOOP_ANSWERS are counted."
+    )
+    loop_mute: timedelta = setting(
+        timedelta(hours=1), "Time the bot stays silent in a chat after a loop."
+    )
 
 
 MAX_TEXT = 4096

@@ -28,40 +28,54 @@ def seconds(count: float) -> timedelta:
 
 @dataclass(frozen=True)
 class Policy:
-    monitor_interval: timedelta = setting(seconds(30), "How often the health monitor looks.")
-    reconnect_cooldown: timedelta = setting(
-        seconds(60), "How long a connection must be down before the monitor reconnects it."
+    monitor_interval: timedelta = setting(
+        seconds(30), "Time between two checks of the health monitor."
     )
-    monitor_max_attempts: int = setting(3, "Reconnects by the monitor before it gives up.")
-    reconnect_max_attempts: int = setting(5, "Attempts after a lost connection before giving up.")
+    reconnect_cooldown: timedelta = setting(
+        seconds(60), "Time a connection must be down before the monitor reconnects it."
+    )
+    monitor_max_attempts: int = setting(
+        3, "Number of reconnects by the monitor before it gives up."
+    )
+    reconnect_max_attempts: int = setting(
+        5, "Number of attempts after a lost connection before giving up."
+    )
     reconnect_base_delay: timedelta = setting(seconds(2), "Delay before the first attempt.")
     reconnect_max_delay: timedelta = setting(seconds(60), "The longest delay between attempts.")
-    reconnect_jitter: float = setting(0.1, "Random part added to each delay: 0.1 is up to 10 %.")
-    keepalive_failures: int = setting(1, "Unanswered keep-alives before a line counts as dead.")
-    connect_timeout: timedelta = setting(seconds(60), "A connect that takes longer is killed.")
+    reconnect_jitter: float = setting(
+        0.1, "Random share added to each delay, 0 to 1: 0.1 adds up to 10 %."
+    )
+    keepalive_failures: int = setting(
+        1, "Number of unanswered keep-alives after which a connection counts as lost."
+    )
+    connect_timeout: timedelta = setting(
+        seconds(60), "Longest time a connect may take; then it is ended."
+    )
     pairing_window: timedelta = setting(
-        seconds(160), "How long a QR or a pairing code may be waited for; 160 at most."
+        seconds(160), "Time to scan a QR code or type a pairing code; 160s at most."
     )
     stable_after: timedelta = setting(
-        seconds(30), "A connection that stays up this long starts counting attempts from 0 again."
+        seconds(30), "Time a connection must stay up before its attempts count from 0 again."
     )
-    settle_delay: timedelta = setting(seconds(1), "Rest after a clean-up before anything is tried.")
-    close_grace: timedelta = setting(seconds(2), "A session process asked to end is then killed.")
+    settle_delay: timedelta = setting(seconds(1), "Pause after a clean-up before the next attempt.")
+    close_grace: timedelta = setting(
+        seconds(2), "Time a session process has to end before it is killed; 5s at most."
+    )
     stale_after: timedelta = setting(
-        seconds(24 * 3600), "Without a usable login and unchanged for so long: cleaned up."
+        seconds(24 * 3600), "Time without a usable login and unchanged before a clean-up."
     )
     cleanup_interval: timedelta = setting(
-        seconds(3600), "How often what is stale is looked for and cleaned up."
+        seconds(3600), "Time between two clean-ups of stale connections."
     )
     backup_interval: timedelta = setting(
-        seconds(24 * 3600), "How often all session files are backed up."
+        seconds(24 * 3600), "Time between two backups of all session files."
     )
-    alert_after_attempts: int = setting(3, "More attempts in a row than this are an alert.")
+    alert_after_attempts: int = setting(3, "Number of attempts in a row; one more raises an alert.")
     alert_delay: timedelta = setting(
-        seconds(60), "How long trouble that may heal by itself lasts before people are told."
+        seconds(60), "Time a problem that may end by itself lasts before people are told."
     )
     heartbeat: timedelta = setting(
-        seconds(2), "The owner's sign of life; it counts as gone after 5 of them."
+        seconds(2), "Time between two heartbeats of the owner; after 5 missed it counts as gone."
     )
 
     @property
