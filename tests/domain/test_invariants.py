@@ -287,8 +287,8 @@ class World:
             id="connection",
             channel=Channel.PRACTICE,
             name="",
-            asked=self.wanted,
-            wanted=self.effective,
+            wanted=self.wanted,
+            effective=self.effective,
             observed=self.observed,
             deleted_at=None,
             user=SimpleNamespace(is_active=self.user_active, is_admin=False, email="ana@example"),
@@ -296,7 +296,7 @@ class World:
         before = dict(vars(row))
         dials = self.dials
         status_document(row, None, self.now, row.user)  # type: ignore[arg-type]
-        self.wanted, self.observed = row.asked, row.observed
+        self.wanted, self.observed = row.wanted, row.observed
         self.look()
         assert vars(row) == before, "a read changed the row"
         assert self.dials == dials, "a read opened a socket"

@@ -37,7 +37,7 @@ def connect(
 
 def reconnect(actor: Actor, connection: Connection) -> None:
     """Raises `PairFirst` without credentials, and `TooOften`."""
-    if not may_reconnect(connection.asked, connection.observed):
+    if not may_reconnect(connection.wanted, connection.observed):
         raise PairFirst
     _limit_dials(connection)
     _ask(actor, connection, "reconnect")

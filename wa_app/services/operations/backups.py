@@ -188,5 +188,5 @@ def _listed(backup: Backup, connection: Connection | None) -> Listed:
 def _obstacle(connection: Connection | None) -> Refused | None:
     if connection is None or connection.deleted_at is not None:
         return ConnectionNotFound()
-    restorable = may_be_restored(connection.wanted, connection.observed)
+    restorable = may_be_restored(connection.effective, connection.observed)
     return None if restorable else DisconnectFirst()

@@ -187,7 +187,7 @@ class Manager:
         if connection is None:
             return
         observed = after_news(
-            connection.wanted,
+            connection.effective,
             connection.observed,
             news,
             self._moment(connection),
@@ -218,7 +218,7 @@ class Manager:
             moment = self._moment(connection)
             self._run_changes(entry, connection)
             step = next_step(
-                connection.wanted,
+                connection.effective,
                 connection.observed,
                 moment,
                 socket_open=entry.socket_id is not None,
@@ -263,7 +263,7 @@ class Manager:
     def _apply(
         self, entry: Entry, connection: Connection, pending: PendingChange
     ) -> Observed | None:
-        changed = pending.change(connection.wanted, connection.observed)
+        changed = pending.change(connection.effective, connection.observed)
         if changed is not None:
             self._close(entry, connection, kill=pending.kill)
             self._write(connection, changed)
@@ -334,5 +334,5 @@ def _may_be_deleted(connection: Connection) -> bool:
     return (
         connection.deleted_at is not None
         and connection.status is Status.DISCONNECTED
-        and not wipe_pending(connection.asked, connection.observed)
+        and not wipe_pending(connection.wanted, connection.observed)
     )

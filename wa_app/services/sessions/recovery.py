@@ -44,7 +44,7 @@ def recover(
     spread = min(SPREAD_EACH * len(connections), LONGEST_SPREAD)
     for connection in connections:
         resumed = resume(
-            connection.wanted,
+            connection.effective,
             connection.observed,
             Moment(now, dice(), settings.policy),
             has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
