@@ -111,7 +111,7 @@ def _reset(
     began = time.monotonic()
     connection = db.session.get_one(Connection, connection_id, populate_existing=True)
     clean = after_wipe(connection.observed, version, now, folder_gone=folder_gone)
-    transitions.change(connection, clean, now, policy)
+    transitions.apply(connection, clean, now, policy)
     took = round(time.monotonic() - began, 3)
     steps.append({"step": "reset_row", "outcome": DONE, "seconds": took})
     _tell_of_failed_backup(connection, steps, now)

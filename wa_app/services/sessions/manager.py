@@ -270,7 +270,7 @@ class Manager:
         return changed
 
     def _write(self, connection: Connection, observed: Observed) -> None:
-        transitions.change(connection, observed, self._clock(), self._policy)
+        transitions.apply(connection, observed, self._clock(), self._policy)
         db.session.commit()
 
     # ---- sockets

@@ -51,7 +51,7 @@ def recover(
             stopped_at=stopped_at,
             spread=spread,
         )
-        transitions.change(connection, resumed, now, settings.policy)
+        transitions.apply(connection, resumed, now, settings.policy)
     db.session.commit()
     log.info("connections resumed", count=len(connections))
 
