@@ -190,10 +190,10 @@ def _still_stale(tools: Tools, connection: Connection) -> bool:
 def mark_disconnected_one(tools: Tools, _: Operation, step: OperationStep) -> bool:
     """Through the manager, in the connection's own turn."""
 
-    def verdict(_wanted: Wanted, observed: Observed) -> Observed | None:
+    def change(_wanted: Wanted, observed: Observed) -> Observed | None:
         return mark_disconnected(observed, tools.clock())
 
-    return in_turn(tools, step.target, verdict) is not None
+    return in_turn(tools, step.target, change) is not None
 
 
 def _has_row(connection_id: str) -> bool:
