@@ -76,16 +76,16 @@ class Connection(db.Model):
 
     user: Mapped[User] = relationship()
 
-    asked: Mapped[Wanted] = composite(Wanted, *(field.name for field in fields(Wanted)))
+    wanted: Mapped[Wanted] = composite(Wanted, *(field.name for field in fields(Wanted)))
     observed: Mapped[Observed] = composite(Observed, *(field.name for field in fields(Observed)))
 
     @property
-    def wanted(self) -> Wanted:
-        """What was asked for, as far as it may be: `enabled` is the effective one."""
+    def effective(self) -> Wanted:
+        """What is wanted, as far as it may be: `enabled` only for a user who may be connected."""
         # A row without a user is an orphan; only a database whose foreign keys were off has one.
         user: User | None = self.user
         allowed = user is not None and user.is_active and self.deleted_at is None
-        return replace(self.asked, enabled=self.asked.enabled and allowed)
+        return replace(self.wanted, enabled=self.wanted.enabled and allowed)
 
     @property
     def bot(self) -> Bot:

@@ -213,7 +213,7 @@ def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Exp
         return NOT_LINKED
     if not alive:
         return RESTARTING
-    if is_under_way(connection.asked, connection.observed):
+    if is_under_way(connection.wanted, connection.observed):
         return WORKING_ON_IT
     if connection.hold is not None:
         return _explain_hold(connection.hold, connection)
@@ -227,7 +227,7 @@ def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Exp
             return _explain_opening(connection)
     if not connection.has_credentials:
         return NOT_LINKED
-    return COOLING_DOWN if connection.wanted.enabled else SWITCHED_OFF
+    return COOLING_DOWN if connection.effective.enabled else SWITCHED_OFF
 
 
 def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
@@ -250,7 +250,7 @@ def badge_of(connection: Connection | None, *, alive: bool) -> Badge:
     if (
         connection is not None
         and connection.hold is not None
-        and not is_under_way(connection.asked, connection.observed)
+        and not is_under_way(connection.wanted, connection.observed)
     ):
         return HOLD_BADGES[connection.hold]
     return STATUS_BADGES[shown_status(connection and connection.status, alive=alive)]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from wa_app.config import Settings
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.connection import Observed, Wanted, may_reconnect, request, wipe_pending
-from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
+from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_change
 from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.reconcile import (
     CloseSocket,
@@ -228,20 +228,20 @@ class World:
         self.refused = news.phone != self.number
 
     def tick(self) -> None:
-        verdict = monitor_verdict(
+        changed = monitor_change(
             self.effective,
             self.observed,
             self.moment,
             alive_at=self.alive_at if self.current is not None else None,
         )
-        if verdict is not None:
-            self.end_socket_by_monitor(verdict)
+        if changed is not None:
+            self.end_socket_by_monitor(changed)
 
-    def end_socket_by_monitor(self, verdict: Observed) -> None:
+    def end_socket_by_monitor(self, changed: Observed) -> None:
         if self.current is not None:
             self.end_socket()
-        self.observed = verdict
-        self.monitor_turn = verdict.monitor_attempt > 0 and verdict.next_attempt_at == self.now
+        self.observed = changed
+        self.monitor_turn = changed.monitor_attempt > 0 and changed.next_attempt_at == self.now
         self.look()
         self.monitor_turn = False
 
@@ -287,8 +287,8 @@ class World:
             id="connection",
             channel=Channel.PRACTICE,
             name="",
-            asked=self.wanted,
-            wanted=self.effective,
+            wanted=self.wanted,
+            effective=self.effective,
             observed=self.observed,
             deleted_at=None,
             user=SimpleNamespace(is_active=self.user_active, is_admin=False, email="ana@example"),
@@ -296,7 +296,7 @@ class World:
         before = dict(vars(row))
         dials = self.dials
         status_document(row, None, self.now, row.user)  # type: ignore[arg-type]
-        self.wanted, self.observed = row.asked, row.observed
+        self.wanted, self.observed = row.wanted, row.observed
         self.look()
         assert vars(row) == before, "a read changed the row"
         assert self.dials == dials, "a read opened a socket"

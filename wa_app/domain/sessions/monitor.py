@@ -11,7 +11,7 @@ from wa_app.domain.sessions.reconcile import after_close
 from wa_app.domain.sessions.states import Hold, Status
 
 
-def monitor_verdict(
+def monitor_change(
     wanted: Wanted,
     observed: Observed,
     moment: Moment,

@@ -306,7 +306,7 @@ def is_stale(observed: Observed, now: datetime, policy: Policy) -> bool:
     return left_over and since is not None and now - since >= policy.stale_after
 
 
-def put_down(observed: Observed, now: datetime) -> Observed | None:
+def mark_disconnected(observed: Observed, now: datetime) -> Observed | None:
     """Marked disconnected: no socket and none planned; the monitor reconnects after the cooldown.
     None: it is so already."""
     if observed.status is Status.DISCONNECTED:

@@ -1,7 +1,7 @@
-"""Which connections there are, whose they are, and how a new one comes to be."""
+"""Which connections there are, whose they are, and how one comes to be and goes."""
 
 from flask import current_app
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from wa_app.domain.errors import ConnectionLimit, UserNotFound
 from wa_app.domain.sessions.states import Channel
@@ -68,6 +68,17 @@ def _refuse_who_is_gone(user: User) -> None:
     if known is None or not known.is_active:
         db.session.rollback()
         raise UserNotFound
+
+
+def delete_row(connection: Connection) -> None:
+    """Its row, for good; with the last one goes the row of a user who was deleted."""
+    user_id = connection.user_id
+    db.session.execute(delete(Connection).where(Connection.id == connection.id))
+    others = exists().where(Connection.user_id == user_id)
+    gone = delete(User).where(User.id == user_id, User.deleted_at.is_not(None), ~others)
+    db.session.execute(gone)
+    db.session.commit()
+    db.session.expire_all()
 
 
 def _on(user: User, channel: Channel) -> list[Connection]:

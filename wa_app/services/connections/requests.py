@@ -9,14 +9,14 @@ from typing import Any
 
 from flask import current_app
 from limits import RateLimitItemPerMinute
-from sqlalchemy import update
+from sqlalchemy import and_, or_, select, update
 
 from wa_app.domain.errors import NoOtherNumber, PairFirst, TooOften
 from wa_app.domain.operations import CLEANUP_STEPS
 from wa_app.domain.sessions.connection import may_reconnect, request
-from wa_app.domain.sessions.states import Hold
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db, limiter
-from wa_app.models import Connection, Operation, OperationStep
+from wa_app.models import Connection, Operation, OperationStep, User
 from wa_app.services import audit
 from wa_app.services.audit import Actor
 from wa_app.services.connections import registry
@@ -38,7 +38,7 @@ def connect(
 
 def reconnect(actor: Actor, connection: Connection) -> None:
     """Raises `PairFirst` without credentials, and `TooOften`."""
-    if not may_reconnect(connection.asked, connection.observed):
+    if not may_reconnect(connection.wanted, connection.observed):
         raise PairFirst
     _limit_dials(connection)
     _ask(actor, connection, "reconnect")
@@ -115,6 +115,33 @@ def write(actor: Actor, connection: Connection, kind: str, *extra_marks: str, **
 def _limit_dials(connection: Connection) -> None:
     if not limiter.limiter.hit(DIALS, "dial", connection.id):
         raise TooOften(timedelta(minutes=1))
+
+
+def unseen() -> list[str]:
+    """Connections whose newest request the owner has not come to, or that must not have a socket
+    any more. For the owner: another process may have written the request."""
+    allowed = and_(
+        User.id.is_not(None),  # an orphan has no user
+        User.active,
+        User.deleted_at.is_(None),
+        Connection.deleted_at.is_(None),
+    )
+    must_not_be_up = and_(
+        Connection.status != Status.DISCONNECTED, or_(~Connection.enabled, ~allowed)
+    )
+    found = (
+        select(Connection.id)
+        .outerjoin(User)
+        .where(
+            or_(
+                Connection.wanted_version > Connection.observed_version,
+                Connection.wipe_version > Connection.wiped_version,
+                Connection.deleted_at.is_not(None),
+                must_not_be_up,
+            )
+        )
+    )
+    return list(db.session.scalars(found))
 
 
 def wake(connection_id: str) -> None:

@@ -155,7 +155,7 @@ def wait_until(
 
 def is_carried_out(connection: Connection) -> bool:
     """Whether the owner has come to everything that was asked for."""
-    return not is_under_way(connection.asked, connection.observed)
+    return not is_under_way(connection.wanted, connection.observed)
 
 
 def has_answer(connection: Connection) -> bool:

@@ -94,7 +94,7 @@ class Alerts:
         return cases
 
     def _follow(self, connection: Connection, alert: Alert | None, now: datetime) -> Case:
-        wanted, observed = connection.wanted, connection.observed
+        wanted, observed = connection.effective, connection.observed
         kind = trouble(wanted, observed, self._policy)
         step = course(alert and alert.kind, wanted, observed, now=now, policy=self._policy)
         if alert is not None and step in (Course.REPLACED, Course.RECOVERED, Course.DROPPED):

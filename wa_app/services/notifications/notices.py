@@ -31,7 +31,9 @@ class Case:
 
     @property
     def is_cut_off(self) -> bool:
-        return not self.is_practice and is_cut_off(self.connection.wanted, self.connection.observed)
+        return not self.is_practice and is_cut_off(
+            self.connection.effective, self.connection.observed
+        )
 
     @property
     def is_of_outage(self) -> bool:

@@ -89,7 +89,7 @@ def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
         raise ConnectionNotFound  # what the plan was made for is gone
     files = tools.gateways.store
 
-    def verdict(wanted: Wanted, observed: Observed) -> Observed:
+    def change(wanted: Wanted, observed: Observed) -> Observed:
         if not may_be_restored(wanted, observed):
             raise DisconnectFirst
         now = tools.clock()
@@ -97,7 +97,7 @@ def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
         files.restore(backup.connection_id, session)
         return after_restore(observed, now)
 
-    in_turn(tools, backup.connection_id, verdict)
+    in_turn(tools, backup.connection_id, change)
     return True
 
 
@@ -188,5 +188,5 @@ def _listed(backup: Backup, connection: Connection | None) -> Listed:
 def _obstacle(connection: Connection | None) -> Refused | None:
     if connection is None or connection.deleted_at is not None:
         return ConnectionNotFound()
-    restorable = may_be_restored(connection.wanted, connection.observed)
+    restorable = may_be_restored(connection.effective, connection.observed)
     return None if restorable else DisconnectFirst()

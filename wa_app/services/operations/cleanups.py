@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from wa_app.domain.operations import DONE, FAILED
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.reconcile import is_stale, put_down
+from wa_app.domain.sessions.reconcile import is_stale, mark_disconnected
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import Base, db
 from wa_app.models import Connection, Operation, OperationStep, User
@@ -83,7 +83,7 @@ def stale(tools: Tools) -> list[Connection]:
     return [one for one in db.session.scalars(resting) if is_stale(one.observed, now, policy)]
 
 
-def plan_put_down(_tools: Tools, _: Operation) -> Iterator[OperationStep]:
+def plan_mark_disconnected(_tools: Tools, _: Operation) -> Iterator[OperationStep]:
     up = select(Connection).where(Connection.status != Status.DISCONNECTED)
     for connection in db.session.scalars(up.order_by(Connection.created_at)):
         label = registry.label(connection)
@@ -185,13 +185,13 @@ def _still_stale(tools: Tools, connection: Connection) -> bool:
     return is_stale(connection.observed, tools.clock(), tools.settings.policy)
 
 
-def put_down_one(tools: Tools, _: Operation, step: OperationStep) -> bool:
+def mark_disconnected_one(tools: Tools, _: Operation, step: OperationStep) -> bool:
     """Through the manager, in the connection's own turn."""
 
-    def verdict(_wanted: Wanted, observed: Observed) -> Observed | None:
-        return put_down(observed, tools.clock())
+    def change(_wanted: Wanted, observed: Observed) -> Observed | None:
+        return mark_disconnected(observed, tools.clock())
 
-    return in_turn(tools, step.target, verdict) is not None
+    return in_turn(tools, step.target, change) is not None
 
 
 def _has_row(connection_id: str) -> bool:
@@ -201,7 +201,7 @@ def _has_row(connection_id: str) -> bool:
 PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {
     "cleanup.orphans": plan_orphans,
     "cleanup.stale": plan_stale,
-    "cleanup.mark_disconnected": plan_put_down,
+    "cleanup.mark_disconnected": plan_mark_disconnected,
     "cleanup.full_reset": plan_full_reset,
 }
 
@@ -211,5 +211,5 @@ ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool | str]] = {
     "process": end_process,
     "records": remove_records,
     "clean": clean,
-    "put_down": put_down_one,
+    "put_down": mark_disconnected_one,
 }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wa_app.config import Settings
-from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.connection import Observed
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.models import Operation
 from wa_app.services.audit import Actor
+from wa_app.services.sessions.entries import Change
 from wa_app.services.sessions.manager import Manager
 from wa_app.services.waiting import poll
 
@@ -26,13 +27,11 @@ PATIENCE = 60.0
 """Seconds for one connection to be cleaned; the seven steps have limits of their own."""
 
 
-def in_turn(
-    tools: Tools, connection_id: str, verdict: Callable[[Wanted, Observed], Observed | None]
-) -> Observed | None:
-    """What `verdict` says when the connection's turn comes, after it was carried out. Raises what
-    it raises, and `TimeoutError` when the turn did not come; then the verdict never falls."""
+def in_turn(tools: Tools, connection_id: str, change: Change) -> Observed | None:
+    """What `change` makes of it when the connection's turn comes, once that is written. Raises
+    what it raises, and `TimeoutError` when the turn did not come; then it is never made."""
     db.session.rollback()
-    outcome = tools.manager.submit(connection_id, verdict, kill=False)
+    outcome = tools.manager.submit(connection_id, change, kill=False)
     try:
         return outcome.result(timeout=PATIENCE)
     except TimeoutError:

@@ -111,7 +111,7 @@ def _reset(
     folder_gone = results[-1].outcome != FAILED
     connection = db.session.get_one(Connection, connection_id, populate_existing=True)
     clean = after_wipe(connection.observed, version, now, folder_gone=folder_gone)
-    transitions.change(connection, clean, now, policy)
+    transitions.apply(connection, clean, now, policy)
     results.append(Result("reset_row", DONE, round(time.monotonic() - began, 3)))
     for result in results:
         if result.what == "drain_and_back_up" and result.outcome == FAILED:

@@ -8,12 +8,10 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from datetime import datetime, timedelta
-from threading import Lock
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
-from sqlalchemy import Select, and_, delete, exists, or_, select
 from sqlalchemy.exc import OperationalError
 
 from wa_app.config import Settings
@@ -42,11 +40,12 @@ from wa_app.domain.sessions.socket_messages import (
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, Sockets
-from wa_app.models import Connection, User
+from wa_app.models import Connection
+from wa_app.services.connections import registry, requests
 from wa_app.services.messages import events
 from wa_app.services.messages.events import MessageEvent
 from wa_app.services.sessions import force_cleanup, transitions
-from wa_app.services.sessions.entries import Change, Entry, PendingChange
+from wa_app.services.sessions.entries import Change, Entries, Entry, PendingChange
 from wa_app.services.sessions.timers import Timers
 from wa_app.services.sessions.turns import Turns
 
@@ -78,8 +77,7 @@ class Manager:
         self._clock = clock
         self._dice = dice
         self._on_message = on_message
-        self._lock = Lock()
-        self._entries: dict[str, Entry] = {}
+        self._entries = Entries()
         self._socket_ids = itertools.count(1)
         self._turns = Turns(pool, self._take_turn)
         self._timers = Timers(scheduler, self.wake)
@@ -98,45 +96,37 @@ class Manager:
         """Look at this connection, first with this change. One that is made ends the socket;
         `kill`: it is dead or hangs, asking is vain. What is cancelled in time is never made."""
         pending = PendingChange(change, kill)
-        self._entry(connection_id).changes.append(pending)
+        self._entries.of(connection_id).changes.append(pending)
         self._turns.ask(connection_id)
         return pending.outcome
 
     def post(self, connection_id: str, socket_id: int, news: News) -> None:
         """The gateways' sink."""
-        entry = self._entry(connection_id)
+        entry = self._entries.of(connection_id)
         if isinstance(news, Alive):
-            with self._lock:
-                if entry.socket_id == socket_id:
-                    entry.alive_at = self._clock()
+            self._entries.alive(entry, socket_id, self._clock())
             return
         entry.news.append((socket_id, news))
         self._turns.ask(connection_id)
 
     def tell(self, connection_id: str, command: Command) -> bool:
         """Hand a command to the connection's socket; False when there is none."""
-        with self._lock:
-            entry = self._entries.get(connection_id)
-            socket_id = entry.socket_id if entry else None
-            sockets = entry.sockets if entry else None
-        return socket_id is not None and sockets is not None and sockets.tell(socket_id, command)
+        socket = self._entries.socket_of(connection_id)
+        return socket is not None and socket[0].tell(socket[1], command)
 
     def alive_at(self, connection_id: str) -> datetime | None:
         """The last sign of life of the connection's socket; None without one."""
-        with self._lock:
-            entry = self._entries.get(connection_id)
-            return entry.alive_at if entry and entry.socket_id is not None else None
+        return self._entries.alive_at(connection_id)
 
     def with_sockets(self) -> set[str]:
         """The connections that have a socket, open or opening."""
-        with self._lock:
-            return {name for name, one in self._entries.items() if one.socket_id is not None}
+        return self._entries.with_sockets()
 
     def find_requests(self) -> None:
         """Wake every connection whose wanted half another process has changed, or that must not
         have a socket any more."""
         with self._app.app_context():
-            for connection_id in db.session.scalars(_unseen()).all():
+            for connection_id in requests.unseen():
                 self.wake(connection_id)
 
     @property
@@ -152,12 +142,8 @@ class Manager:
 
     # ---- one turn
 
-    def _entry(self, connection_id: str) -> Entry:
-        with self._lock:
-            return self._entries.setdefault(connection_id, Entry(connection_id))
-
     def _take_turn(self, connection_id: str) -> None:
-        entry = self._entry(connection_id)
+        entry = self._entries.of(connection_id)
         try:
             with self._app.app_context():
                 self._take_news(entry)
@@ -201,7 +187,7 @@ class Manager:
         if connection is None:
             return
         observed = after_news(
-            connection.wanted,
+            connection.effective,
             connection.observed,
             news,
             self._moment(connection),
@@ -226,12 +212,13 @@ class Manager:
             if connection is None:
                 self._drop(entry)
                 return
-            if self._removed(connection):
+            if _may_be_deleted(connection):
+                registry.delete_row(connection)
                 continue
             moment = self._moment(connection)
             self._run_changes(entry, connection)
             step = next_step(
-                connection.wanted,
+                connection.effective,
                 connection.observed,
                 moment,
                 socket_open=entry.socket_id is not None,
@@ -276,14 +263,14 @@ class Manager:
     def _apply(
         self, entry: Entry, connection: Connection, pending: PendingChange
     ) -> Observed | None:
-        changed = pending.change(connection.wanted, connection.observed)
+        changed = pending.change(connection.effective, connection.observed)
         if changed is not None:
             self._close(entry, connection, kill=pending.kill)
             self._write(connection, changed)
         return changed
 
     def _write(self, connection: Connection, observed: Observed) -> None:
-        transitions.change(connection, observed, self._clock(), self._policy)
+        transitions.apply(connection, observed, self._clock(), self._policy)
         db.session.commit()
 
     # ---- sockets
@@ -298,11 +285,9 @@ class Manager:
             pair_phone=connection.pair_phone,
             proxy=connection.proxy or self._settings.whatsapp_proxy or None,
         )
-        with self._lock:
-            entry.sockets = self._sockets(connection)
-            entry.socket_id = dial.socket_id
-            entry.alive_at = self._clock()
-        entry.sockets.open(dial)
+        sockets = self._sockets(connection)
+        self._entries.opened(entry, sockets, dial.socket_id, self._clock())
+        sockets.open(dial)
 
     def _close(
         self, entry: Entry, connection: Connection, *, kill: bool = False, unlink: bool = False
@@ -317,14 +302,10 @@ class Manager:
         return True
 
     def _forget_socket(self, entry: Entry) -> None:
-        with self._lock:
-            entry.socket_id = None
-            entry.alive_at = None
+        self._entries.closed(entry)
         files = self._gateways.store
         if events.socket_ended(entry.connection_id, files, self._clock()):
             self._on_message()
-
-    # ---- wiping and removing
 
     def _wipe(self, entry: Entry, connection: Connection, step: Wipe) -> None:
         files = self._gateways.store
@@ -336,64 +317,22 @@ class Manager:
             settings=self._settings,
             now=self._clock(),
             close=lambda: self._close(entry, connection, unlink=step.unlink),
-            forget=lambda: self._forget(entry),
+            forget=entry.forget_state,
             drain=lambda: events.drain(connection.id, files) > 0,
         )
         self._on_message()
-
-    def _forget(self, entry: Entry) -> bool:
-        """Drop the news of the state that wait. Those of messages stay: none may be lost."""
-        dropped = 0
-        for _ in range(len(entry.news)):
-            news = entry.news.popleft()
-            if isinstance(news[1], MessageEvent):
-                entry.news.append(news)
-            else:
-                dropped += 1
-        return dropped > 0
-
-    def _removed(self, connection: Connection) -> bool:
-        """Delete the row of a removed connection once its session is wiped."""
-        if connection.deleted_at is None or wipe_pending(connection.wanted, connection.observed):
-            return False
-        if connection.status is not Status.DISCONNECTED:
-            return False
-        user_id = connection.user_id
-        db.session.execute(delete(Connection).where(Connection.id == connection.id))
-        others = exists().where(Connection.user_id == user_id)
-        gone = delete(User).where(User.id == user_id, User.deleted_at.is_not(None), ~others)
-        db.session.execute(gone)
-        db.session.commit()
-        db.session.expire_all()
-        return True
 
     def _drop(self, entry: Entry) -> None:
         if entry.socket_id is not None and entry.sockets is not None:
             entry.sockets.close(entry.socket_id, grace=0)
         self._timers.set(entry.connection_id, None)
-        with self._lock:
-            self._entries.pop(entry.connection_id, None)
+        self._entries.drop(entry)
 
 
-def _unseen() -> Select[str]:
-    allowed = and_(
-        User.id.is_not(None),  # an orphan has no user
-        User.active,
-        User.deleted_at.is_(None),
-        Connection.deleted_at.is_(None),
-    )
-    must_not_be_up = and_(
-        Connection.status != Status.DISCONNECTED, or_(~Connection.enabled, ~allowed)
-    )
+def _may_be_deleted(connection: Connection) -> bool:
+    """It was removed, and nothing is left of its session."""
     return (
-        select(Connection.id)
-        .outerjoin(User)
-        .where(
-            or_(
-                Connection.wanted_version > Connection.observed_version,
-                Connection.wipe_version > Connection.wiped_version,
-                Connection.deleted_at.is_not(None),
-                must_not_be_up,
-            )
-        )
+        connection.deleted_at is not None
+        and connection.status is Status.DISCONNECTED
+        and not wipe_pending(connection.wanted, connection.observed)
     )

@@ -15,13 +15,14 @@ from sqlalchemy import Row, Select, select
 
 from wa_app.config import Settings
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_verdict
+from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_change
 from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import due_at
 from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
 from wa_app.models import Connection, User
+from wa_app.services.sessions.entries import Change
 from wa_app.services.sessions.manager import Manager
 
 log = structlog.get_logger()
@@ -55,8 +56,8 @@ class Monitor:
         now = self._clock()
         for row in db.session.execute(_enabled_rows().where(Connection.hold.is_(None))):
             wanted, observed = _halves(row)
-            if self._verdict(row.id, wanted, observed) is not None:
-                self._manager.submit(row.id, self._verdict_on(row.id))
+            if self._change(row.id, wanted, observed) is not None:
+                self._manager.submit(row.id, self._change_of(row.id))
             elif _is_overdue(observed, now, self._settings):
                 self._manager.wake(row.id)
 
@@ -84,11 +85,11 @@ class Monitor:
             return None
         return lifted(observed, moment)
 
-    def _verdict_on(self, connection_id: str) -> Callable[[Wanted, Observed], Observed | None]:
-        return lambda wanted, observed: self._verdict(connection_id, wanted, observed)
+    def _change_of(self, connection_id: str) -> Change:
+        return lambda wanted, observed: self._change(connection_id, wanted, observed)
 
-    def _verdict(self, connection_id: str, wanted: Wanted, observed: Observed) -> Observed | None:
-        return monitor_verdict(
+    def _change(self, connection_id: str, wanted: Wanted, observed: Observed) -> Observed | None:
+        return monitor_change(
             wanted,
             observed,
             self._moment(),

@@ -44,14 +44,14 @@ def recover(
     spread = min(SPREAD_EACH * len(connections), LONGEST_SPREAD)
     for connection in connections:
         resumed = resume(
-            connection.wanted,
+            connection.effective,
             connection.observed,
             Moment(now, dice(), settings.policy),
             has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
             stopped_at=stopped_at,
             spread=spread,
         )
-        transitions.change(connection, resumed, now, settings.policy)
+        transitions.apply(connection, resumed, now, settings.policy)
     db.session.commit()
     log.info("connections resumed", count=len(connections))
 

@@ -15,7 +15,7 @@ from wa_app.services.messages import inbox, outbox
 log = structlog.get_logger()
 
 
-def change(connection: Connection, observed: Observed, now: datetime, policy: Policy) -> None:
+def apply(connection: Connection, observed: Observed, now: datetime, policy: Policy) -> None:
     """Write the observed half, in the transaction under way, with its event if it tells one."""
     before, connection.observed = connection.observed, observed
     if observed.linked_phone is not None and observed.linked_phone != before.linked_phone:

@@ -131,7 +131,7 @@ class Card:
         if (
             seen is None
             or seen.status is Status.CONNECTED
-            or is_under_way(seen.asked, seen.observed)
+            or is_under_way(seen.wanted, seen.observed)
         ):
             return None
         cause = seen.hold_cause or (seen.last_reason if seen.next_attempt_at else None)
@@ -180,7 +180,7 @@ def tabs_of(user: User) -> list[Card]:
 
 def _moves(connection: Connection, status: Status) -> bool:
     return status in (Status.CONNECTING, Status.QR_PENDING) or is_under_way(
-        connection.asked, connection.observed
+        connection.wanted, connection.observed
     )
 
 
@@ -248,7 +248,7 @@ def pairing_of(connection: Connection) -> Pairing:
 
 
 def _stage(connection: Connection, alive: bool) -> str:
-    if not alive or is_under_way(connection.asked, connection.observed):
+    if not alive or is_under_way(connection.wanted, connection.observed):
         return "starting"
     if connection.status is Status.CONNECTED:
         return "ready"

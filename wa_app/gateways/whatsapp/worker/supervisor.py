@@ -1,4 +1,5 @@
-"""The live sockets: is a session's process alive, and what does it say? One thread hears them all.
+"""The live sockets: is a session's process alive, and what does it say? One thread hears them all
+(`listener.py`).
 
 That thread alone reads pipes and the forkserver's reports, and it alone posts news, so news of a
 socket come in order and its `Closed` comes last, once, when its process has ended and is reaped.
@@ -8,8 +9,6 @@ Every other thread may open, tell and close at any time.
 import itertools
 import logging
 import os
-import queue
-import selectors
 import socket
 import struct
 import threading
@@ -25,6 +24,7 @@ from wa_app.gateways.base import Sink
 from wa_app.gateways.whatsapp.launch import Ended, FolderInUse, Settings, Start, Started
 from wa_app.gateways.whatsapp.process_id import Identity
 from wa_app.gateways.whatsapp.worker.launcher import Launcher
+from wa_app.gateways.whatsapp.worker.listener import Listener
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,8 @@ class Socket:
 
 
 class Switchboard:
-    """`close_of` says with which close a socket whose process has ended is to be reported."""
+    """One class, because opening, ending and what the thread hears all move the same sockets along,
+    under one lock. `close_of` says with which close one whose process has ended is reported."""
 
     def __init__(
         self,
@@ -85,16 +86,11 @@ class Switchboard:
         self._launcher: Launcher | None = None
         self._lock = threading.Lock()  # of the three above
         self._stopping = False
-        self._over = False
-        self._selector = selectors.DefaultSelector()
-        self._errands: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
-        self._bell, self._ringer = socket.socketpair()
-        self._ringer.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ, self._run_errands)
-        self._thread = threading.Thread(target=self._listen, name="whatsapp sockets", daemon=True)
+        self._listener = Listener("whatsapp sockets")
+        self._later = self._listener.later
 
     def start(self) -> None:
-        self._thread.start()
+        self._listener.start()
         with self._lock:
             self._ready_launcher()
 
@@ -156,8 +152,7 @@ class Switchboard:
             launcher, self._launcher = self._launcher, None
         if launcher is not None:
             self._later(lambda: self._retire(launcher, deadline - time.monotonic()))
-        self._later(self._finish)
-        self._thread.join(max(0.1, deadline - time.monotonic()))
+        self._listener.end(max(0.1, deadline - time.monotonic()))
 
     def _ask_to_end(self, entry: Socket, reason: Reason, *, unlink: bool = False) -> None:
         entry.wanted_end = entry.wanted_end or reason
@@ -188,9 +183,7 @@ class Switchboard:
         if self._launcher is None:
             launcher = self._launcher = self._make_launcher()
             self._later(
-                lambda: self._selector.register(
-                    launcher.socket, selectors.EVENT_READ, lambda: self._hear_report(launcher)
-                )
+                lambda: self._listener.hear(launcher.socket, lambda: self._hear_report(launcher))
             )
         return self._launcher
 
@@ -225,37 +218,16 @@ class Switchboard:
             holder.kill(KILL_PATIENCE)
         self._launch(entry)
 
-    # ---- the thread that hears them all
-
-    def _listen(self) -> None:
-        while not self._over:
-            for key, _ in self._selector.select():
-                try:
-                    key.data()
-                except Exception:
-                    log.exception("a socket's news could not be handled")
-        for thing in (self._selector, self._bell, self._ringer):
-            thing.close()
-
-    def _later(self, errand: Callable[[], object]) -> None:
-        """Have the listening thread do it: it alone touches the selector and posts news."""
-        self._errands.put(errand)
-        with suppress(OSError):  # it has enough rings waiting, or has gone
-            self._ringer.send(b"!")
-
-    def _run_errands(self) -> None:
-        self._bell.recv(4096)
-        while not self._errands.empty():
-            self._errands.get()()
+    # ---- what the listening thread hears: all of this runs in it
 
     def _register(self, entry: Socket, pipe: Connection) -> None:
         if entry.pipe is pipe:
-            self._selector.register(pipe, selectors.EVENT_READ, lambda: self._hear(entry))
+            self._listener.hear(pipe, lambda: self._hear(entry))
 
     def _hear(self, entry: Socket) -> None:
         if not self._receive(entry) and entry.pipe is not None:
             # Its end follows, with the forkserver's report.
-            self._selector.unregister(entry.pipe)
+            self._listener.leave(entry.pipe)
 
     def _receive(self, entry: Socket) -> bool:
         """One message of the pipe; False when there will be no more."""
@@ -308,7 +280,7 @@ class Switchboard:
             self._conclude(entry)
 
     def _retire(self, launcher: Launcher, patience: float) -> None:
-        self._selector.unregister(launcher.socket)
+        self._listener.leave(launcher.socket)
         launcher.end(patience)
 
     def _conclude(self, entry: Socket) -> None:
@@ -336,12 +308,8 @@ class Switchboard:
         with entry.lock:
             pipe, entry.pipe = entry.pipe, None
         if pipe is not None:
-            with suppress(KeyError):
-                self._selector.unregister(pipe)
+            self._listener.leave(pipe)
             pipe.close()
-
-    def _finish(self) -> None:
-        self._over = True
 
 
 def _limit_sending(pipe: Connection) -> None:
