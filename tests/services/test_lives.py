@@ -88,7 +88,7 @@ class Life:
 
     def check(self) -> None:
         seen = self.world.connection
-        sockets = len(self.world.phone._sockets)
+        sockets = len(self.world.phone.sockets)
         assert sockets <= 1
         if seen.hold is not None:
             assert seen.status is Status.DISCONNECTED

@@ -1,32 +1,36 @@
-"""The real services on a real SQLite file and the real practice phone, with a clock that is set
-by hand and a pool that works when told to: nothing happens by itself."""
+"""The real runtime on a real SQLite file and the real practice phone, with a clock that is set by
+hand, and a scheduler and workers that work when told to: nothing happens by itself."""
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from apscheduler.jobstores.base import JobLookupError
 from flask import Flask
 
 from wa_app.config import Settings
 from wa_app.domain.errors import TooOften
+from wa_app.domain.sessions.socket_messages import Closed, Command, Dial, News, Stored
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
-from wa_app.gateways.base import Gateways
-from wa_app.gateways.practice import PracticeGateway
+from wa_app.gateways.base import Gateways, Sink
+from wa_app.gateways.practice import PracticeAccounts, PracticeGateway
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Connection, Message, PracticeMessage, User
-from wa_app.services import ownership
 from wa_app.services.audit import Actor
-from wa_app.services.bot import answers as bot
 from wa_app.services.connections import practice, registry, requests
-from wa_app.services.messages import outbox
-from wa_app.services.sessions import recovery
+from wa_app.services.notifications.alerts import Alerts
+from wa_app.services.notifications.mails import Mailer
+from wa_app.services.operations.context import Tools
+from wa_app.services.runtime.lifecycle import Runtime
 from wa_app.services.sessions.backup_files import sealer_of
 from wa_app.services.sessions.manager import Manager
-from wa_app.services.sessions.monitor import Monitor
 from wa_app.services.users import accounts
 
 ANA = Actor("ana@example.org")
@@ -48,29 +52,103 @@ class HandPool(Executor):
             self.waiting.popleft()()
 
 
+@dataclass
+class Timer:
+    run: Callable[[], object]
+    next_run_time: datetime
+    every: timedelta | None = None
+
+
 class HandScheduler:
-    """Timers that go off when the world's clock passes them."""
+    """Timers and jobs that go off when `run_due` is called after their time."""
 
     def __init__(self) -> None:
-        self.timers: dict[str, tuple[datetime, Callable[[], None]]] = {}
+        self.timers: dict[str, Timer] = {}
 
-    def add_job(self, run: Any, trigger: str, *, run_date: datetime, args: list[Any], id: str,
-                replace_existing: bool) -> None:  # fmt: skip
-        self.timers[id] = (run_date, lambda: run(*args))
+    def add_job(self, run: Callable[..., None], trigger: str, *, args: list[Any], id: str,
+                run_date: datetime | None = None, next_run_time: datetime | None = None,
+                seconds: float = 0, **_: Any) -> None:  # fmt: skip
+        at = run_date or next_run_time
+        assert at is not None
+        every = timedelta(seconds=seconds) if trigger == "interval" else None
+        self.timers[id] = Timer(partial(run, *args), at, every)
 
-    def get_job(self, timer: str) -> object:
-        return self.timers.get(timer)
+    def get_job(self, id: str) -> Timer | None:
+        return self.timers.get(id)
 
-    def remove_job(self, timer: str) -> None:
-        self.timers.pop(timer)
+    def modify_job(self, id: str, *, next_run_time: datetime) -> None:
+        if id not in self.timers:
+            raise JobLookupError(id)
+        self.timers[id].next_run_time = next_run_time
+
+    def remove_job(self, id: str) -> None:
+        self.timers.pop(id)
+
+    def next_timer(self, after: datetime) -> datetime | None:
+        """When the next connection's timer goes off; the jobs are not that punctual."""
+        times = [one.next_run_time for one in self.timers.values() if one.every is None]
+        return min((at for at in times if at > after), default=None)
+
+    def run_due(self, now: datetime, *, but: Collection[str] = ()) -> None:
+        for id, timer in list(self.timers.items()):
+            if timer.next_run_time > now or id in but:
+                continue
+            if timer.every is None:
+                self.timers.pop(id)
+            else:
+                timer.next_run_time = now + timer.every
+            timer.run()
+
+
+class HandPhone(PracticeGateway):
+    """Moves when `play_once` is called, and keeps a book of the sockets that it was asked to open
+    and that have not ended."""
+
+    def __init__(self, accounts: PracticeAccounts, clock: Callable[[], datetime]) -> None:
+        super().__init__(accounts, clock)
+        self.sockets: set[int] = set()
+        self.on_stored: Callable[[], None] = lambda: None
+
+    def start(self, sink: Sink) -> None:
+        def tell(connection_id: str, socket_id: int, news: News) -> None:
+            if isinstance(news, Closed):
+                self.sockets.discard(socket_id)
+            sink(connection_id, socket_id, news)
+
+        self.report_to(tell)
+
+    def open(self, dial: Dial) -> None:
+        self.sockets.add(dial.socket_id)
+        super().open(dial)
+
+    def close(self, socket_id: int, *, grace: float, unlink: bool = False) -> None:
+        super().close(socket_id, grace=grace, unlink=unlink)
+        self.sockets.discard(socket_id)
+
+    def tell(self, socket_id: int, command: Command) -> bool:
+        there = super().tell(socket_id, command)
+        if isinstance(command, Stored):
+            self.on_stored()
+        return there
+
+
+WHEN_ASKED = frozenset({"clean-stale", "back-up", "forget"})
+"""Jobs that would surprise a test: it runs them itself."""
 
 
 class World:
-    def __init__(self, app: Flask) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        *,
+        mailer: Mailer = lambda letter: None,
+        disk_usage: Callable[[Path], tuple[int, int, int]] = lambda _: (10**12, 0, 10**11),
+    ) -> None:
         self.app = app
         self.settings: Settings = app.config["SETTINGS"]
+        self.mailer = mailer
+        self.disk_usage = disk_usage
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-        self.started_at = self.now
         with app.app_context():
             self.ana_id = accounts.create(ANA, "ana@example.org", PASSWORD).id
             user = db.session.get_one(User, self.ana_id)
@@ -81,73 +159,80 @@ class World:
         """A new owner process, with nothing in its memory."""
         self.pool = HandPool()
         self.scheduler = HandScheduler()
-        self.phone = PracticeGateway(practice.PracticeRows(self.app), lambda: self.now)
+        self.phone = HandPhone(practice.PracticeRows(self.app), self.clock)
         self.files = WhatsAppGateway(
             self.settings.sessions_dir,
             self.settings.data_dir / "quarantine",
             sealer_of(self.settings),
         )
-        self.gateways = Gateways(
-            sockets={Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone},
-            probes={Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone},
-            store=self.files,
-            components=dict,
+        self.alerts = Alerts(
+            self.settings,
+            mailer=self.mailer,
+            clock=self.clock,
+            disk_usage=self.disk_usage,
         )
-        hands: dict[str, Any] = {"clock": lambda: self.now, "dice": lambda: 0.0}
-        self.manager = Manager(
-            self.app, self.settings, self.gateways, self.scheduler, self.pool,  # type: ignore[arg-type]
-            on_message=lambda: None, **hands,
-        )  # fmt: skip
-        self.phone._sink = self.manager.post
-        self.app.extensions["runtime"] = self.manager
-        self.monitor = Monitor(self.settings, self.manager, self.gateways, **hands)
-        with self.app.app_context():
-            recovery.recover(self.settings, self.gateways, **hands)
-            ownership.beat(self.now, self.started_at)
-            recovery.wake_all(self.manager)
+        self.runtime = Runtime(
+            self.app,
+            Gateways(
+                sockets={Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone},
+                probes={Channel.PRACTICE: self.phone, Channel.WHATSAPP: self.phone},
+                store=self.files,
+                components=dict,
+            ),
+            self.alerts,
+            clock=self.clock,
+            dice=lambda: 0.0,
+            scheduler=self.scheduler,  # type: ignore[arg-type]
+            workers=self.pool,
+        )
+        self.app.extensions["runtime"] = self.runtime
+        self.jobs = {job.name: job for job in self.runtime.jobs()}
+        self.runtime.take_over()
+        self.runtime.wake_all()
         self.settle()
 
+    @property
+    def tools(self) -> Tools:
+        """What the owner there is now works with."""
+        return self.runtime.tools
+
+    @property
+    def manager(self) -> Manager:
+        return self.tools.manager
+
     # ---- time
+
+    def clock(self) -> datetime:
+        return self.now
 
     def settle(self) -> None:
         """Let everything happen that can happen without time passing."""
         busy = True
         while busy:
-            self.manager.find_requests()
+            self.run_job("look-for-requests")
             self.phone.play_once()
-            self.move_messages()
+            self.runtime.answer_and_send()
             self.phone.play_once()
             busy = bool(self.pool.waiting)
             self.pool.run()
 
-    def move_messages(self) -> None:
+    def run_job(self, name: str) -> None:
         with self.app.app_context():
-            policy = self.settings.messages
-            for message_id in bot.pending():
-                bot.consider(message_id, self.now, lambda: 0.0, policy)
-            for connection_id in outbox.ready(self.now):
-                send = outbox.take(connection_id, self.now, policy)
-                if send is not None and not self.manager.tell(connection_id, send):
-                    outbox.not_sent(connection_id, send.message_id, self.now)
+            self.jobs[name].run()
 
     def advance(self, seconds: float) -> None:
-        """Time passes in small steps; timers go off, the owner's heart beats."""
+        """Time passes in small steps; timers go off, and jobs run that are due."""
         until = self.now + timedelta(seconds=seconds)
         while self.now < until:
-            step = timedelta(seconds=max(0.5, seconds / 20))
-            timers = [at for at, _ in self.scheduler.timers.values() if at > self.now]
-            self.now = min(until, self.now + step, *timers)
-            due = [name for name, (at, _) in self.scheduler.timers.items() if at <= self.now]
-            for name in due:
-                self.scheduler.timers.pop(name)[1]()
+            step = self.now + timedelta(seconds=max(0.5, seconds / 20))
+            self.now = min(until, step, self.scheduler.next_timer(self.now) or until)
+            self.scheduler.run_due(self.now, but=WHEN_ASKED)
             self.settle()
-            with self.app.app_context():
-                ownership.beat(self.now, self.started_at)
 
     def tick(self) -> None:
-        with self.app.app_context():
-            self.monitor.tick()
-            self.monitor.lift_outages()
+        """The monitor looks."""
+        self.run_job("monitor")
+        self.run_job("lift-outages")
         self.settle()
 
     def crash(self) -> None:

@@ -100,9 +100,13 @@ class PracticeGateway:
     # ---- sockets and probe
 
     def start(self, sink: Sink) -> None:
-        self._sink = sink
+        self.report_to(sink)
         if not self._thread.is_alive():
             self._thread.start()
+
+    def report_to(self, sink: Sink) -> None:
+        """Who is told from now on. The phones move when `play_once` is called."""
+        self._sink = sink
 
     def stop(self, grace: float) -> None:
         self._stopping = True

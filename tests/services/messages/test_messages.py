@@ -214,7 +214,7 @@ def test_a_flood_of_messages_holds_up_no_request(world: World) -> None:
         if world.connection.status is not Status.DISCONNECTED:
             world.manager.post(world.connection_id, 1, next(texts))
 
-    world.manager._on_message = another_arrives
+    world.phone.on_stored = another_arrives
     another_arrives()
     world.ask(requests.disconnect)
     assert len(world.messages()) < 200

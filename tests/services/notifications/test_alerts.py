@@ -23,7 +23,6 @@ from wa_app.extensions import db
 from wa_app.models import Alert, Connection, Mail, User
 from wa_app.services.connections import requests
 from wa_app.services.notifications import alert_list, alerts, mails
-from wa_app.services.notifications.alerts import Alerts
 
 ANA, BRUNO, CARLA, DIEGO = (f"{name}@example.org" for name in ("ana", "bruno", "carla", "diego"))
 MB = 1000**2
@@ -52,13 +51,11 @@ class Watch:
     """Ana and Bruno have shops. Carla and Diego, who reads Spanish, are administrators."""
 
     def __init__(self, app: Flask) -> None:
-        self.world = World(app)
         self.free = 100_000 * MB
         self.server: Callable[[Letter], None] = lambda letter: None
-        self.alerts = Alerts(
-            self.world.settings,
+        self.world = World(
+            app,
             mailer=lambda letter: self.server(letter),
-            clock=lambda: self.world.now,
             disk_usage=lambda _: (1_000_000 * MB, 0, self.free),
         )
         with app.app_context():
@@ -73,8 +70,7 @@ class Watch:
 
     def look(self, after: float = 0) -> None:
         self.world.now += timedelta(seconds=after)
-        with self.world.app.app_context():
-            self.alerts.look()
+        self.world.run_job("alerts")
 
     def number(self, email: str = ANA, phone: str = "+34600111222", **seen: Any) -> str:
         """A linked WhatsApp number, up unless `seen` says otherwise."""
@@ -128,7 +124,7 @@ class Watch:
     def send(self, after: float = 0) -> None:
         self.world.now += timedelta(seconds=after)
         with self.world.app.app_context():
-            self.alerts.send_mails()
+            self.world.alerts.send_mails()
 
 
 SETTINGS = {"SETTLE_DELAY": "0", "BOT_PAUSE": "0", "MAIL_FROM": "vigia@example.org"}
@@ -513,7 +509,7 @@ def statements(watch: Watch, count: int, seen: dict[str, Any]) -> list[int]:
             watch.up(*numbers)
         watch.world.now += timedelta(seconds=LATER)
         with watch.world.app.app_context(), counted() as found:
-            watch.alerts.look()
+            watch.world.alerts.look()
         asked.append(sum(statement.startswith("SELECT") for statement in found))
     return asked
 

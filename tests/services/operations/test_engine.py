@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -14,14 +13,12 @@ from wa_app.domain.errors import OperationNotFound
 from wa_app.domain.operations import KINDS
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
-from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import Audit, Connection, Mail, Operation, OperationStep, User
 from wa_app.services.audit import Actor
 from wa_app.services.connections import registry, requests
 from wa_app.services.operations import cleanups, engine
 from wa_app.services.operations import requests as operation_requests
 from wa_app.services.operations.context import Tools
-from wa_app.services.sessions.backup_files import sealer_of
 from wa_app.services.users import accounts
 
 CARLA = Actor("carla@example.org", "192.0.2.7")
@@ -32,22 +29,9 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def folders(world: World) -> WhatsAppGateway:
-    settings = world.settings
-    return WhatsAppGateway(
-        settings.sessions_dir, settings.data_dir / "quarantine", sealer_of(settings)
-    )
-
-
-@pytest.fixture
-def tools(world: World, folders: WhatsAppGateway) -> Callable[[], Tools]:
+def tools(world: World) -> Callable[[], Tools]:
     """Of the owner there is now; another one after a crash."""
-    return lambda: Tools(
-        world.settings,
-        world.manager,
-        replace(world.gateways, store=folders),
-        lambda: world.now,
-    )
+    return lambda: world.tools
 
 
 def carry_out(world: World, tools: Tools) -> BaseException | None:
@@ -152,7 +136,7 @@ def test_marked_disconnected_keeps_logins_wishes_and_holds(
     assert outcomes(world, asked) == {world.connection_id: "done"}
     seen = world.connection
     assert (seen.status, seen.enabled, seen.has_credentials) == (Status.DISCONNECTED, True, True)
-    assert world.phone._sockets == {}
+    assert world.phone.sockets == set()
     world.advance(61)
     world.tick()
     world.advance(1)
@@ -177,7 +161,7 @@ def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools
     with world.app.app_context():
         requests.connect(CARLA, db.session.get_one(Connection, world.connection_id))
     world.pool.run()
-    assert (world.connection.status, world.phone._sockets) == (Status.DISCONNECTED, {})
+    assert (world.connection.status, world.phone.sockets) == (Status.DISCONNECTED, set())
     world.crash()  # a server starts
     assert world.connection.status is Status.QR_PENDING
 
@@ -205,7 +189,7 @@ def test_records_are_let_go_as_their_key_says(world: World, tools: Callable[[], 
 
 
 def test_a_failed_step_stops_no_other(
-    world: World, tools: Callable[[], Tools], shops: list[str], folders: WhatsAppGateway
+    world: World, tools: Callable[[], Tools], shops: list[str]
 ) -> None:
     """One folder that can be neither removed nor renamed."""
     sessions = world.settings.sessions_dir
@@ -356,7 +340,7 @@ def test_orphans_do_not_keep_the_service_from_starting(
         raw.close()
         assert db.session.scalars(db.select(User)).all() == []
     world.settle()
-    assert world.phone._sockets == {}, "without a user no socket"
+    assert world.phone.sockets == set(), "without a user no socket"
     world.crash()
     asked = ask(world, "cleanup.orphans")
     carry_out(world, tools())

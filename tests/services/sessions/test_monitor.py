@@ -1,7 +1,7 @@
 """A look of the monitor asks the database equally often however many connections there are."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -15,21 +15,20 @@ from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection
 
-Look = Callable[[], None]
 Row = dict[str, Any]
 
 
 @pytest.mark.parametrize("needy_in_ten", [0, 8])
 def test_a_tick_asks_once_for_all_connections(world: World, needy_in_ten: int) -> None:
     kinds = [*needs_something(world)[:needy_in_ten], *at_rest(world)][:10]
-    assert statements_and_woken(world, world.monitor.tick, kinds, 10) == (1, needy_in_ten)
-    assert statements_and_woken(world, world.monitor.tick, kinds, 1000) == (1, 100 * needy_in_ten)
+    assert statements_and_woken(world, "monitor", kinds, 10) == (1, needy_in_ten)
+    assert statements_and_woken(world, "monitor", kinds, 1000) == (1, 100 * needy_in_ten)
 
 
 def test_the_end_of_an_outage_asks_once_for_all_connections(world: World) -> None:
     kinds = [*held(world), *at_rest(world)[:2]]
-    few = statements_and_woken(world, world.monitor.lift_outages, kinds, 10)
-    many = statements_and_woken(world, world.monitor.lift_outages, kinds, 1000)
+    few = statements_and_woken(world, "lift-outages", kinds, 10)
+    many = statements_and_woken(world, "lift-outages", kinds, 1000)
     assert (few[1], many[1]) == (8, 800)
     assert few[0] == many[0]
 
@@ -73,7 +72,7 @@ def fill(world: World, kinds: list[Row], count: int) -> None:
 # ---- counting
 
 
-def statements_and_woken(world: World, look: Look, kinds: list[Row], count: int) -> tuple[int, int]:
+def statements_and_woken(world: World, job: str, kinds: list[Row], count: int) -> tuple[int, int]:
     """How often the database was asked, and how many connections the manager was told to look
     at, with so many rows."""
     with world.app.app_context():
@@ -82,7 +81,7 @@ def statements_and_woken(world: World, look: Look, kinds: list[Row], count: int)
     fill(world, kinds, count)
     world.pool.waiting.clear()
     with world.app.app_context(), counted() as statements:
-        look()
+        world.jobs[job].run()
     return len(statements), len(world.pool.waiting)
 
 

@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -48,7 +48,10 @@ class Runtime:
         *,
         clock: Callable[[], datetime] = utc_now,
         dice: Callable[[], float] = random.random,
+        scheduler: BackgroundScheduler | None = None,
+        workers: Executor | None = None,
     ) -> None:
+        """`scheduler` and `workers` of one's own: nothing happens but what they are told to do."""
         self._app = app
         self._settings: Settings = app.config["SETTINGS"]
         self._gateways = gateways
@@ -62,7 +65,7 @@ class Runtime:
         self._ended = False
         self._owned = threading.Event()
         self._messages = threading.Event()
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = scheduler or BackgroundScheduler(
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
@@ -71,7 +74,7 @@ class Runtime:
             self._settings,
             gateways,
             self._scheduler,
-            ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="manager"),
+            workers or ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="manager"),
             clock=clock,
             dice=dice,
             on_message=self._messages.set,
@@ -81,6 +84,7 @@ class Runtime:
         self.tools = Tools(self._settings, self._manager, gateways, clock)
         self._jobs = Jobs(app, self._scheduler, clock=clock)
         self._report = self._settings.data_dir / "stood-still.json"
+        self._not_open = list(gateways.sockets.values())
         self._threads = [
             threading.Thread(target=self._own, name="ownership", daemon=True),
             threading.Thread(target=self._move_messages, name="messages", daemon=True),
@@ -166,14 +170,9 @@ class Runtime:
         self._introduce(owner=self._lock.acquire())
         if not self._wait_for_lock():
             return
-        waiting = list(self._gateways.sockets.values())
         while not self._stop.is_set():
             try:
-                while waiting:
-                    waiting[0].start(self._manager.post)
-                    waiting.pop(0)
-                self._in_context(self._recover)
-                self._in_context(lambda: self._jobs.schedule(self.jobs()))
+                self.take_over()
                 break
             except Exception:
                 log.exception("start failed, trying again")
@@ -207,8 +206,17 @@ class Runtime:
         except Exception:
             log.exception("standby not recorded")
 
+    def take_over(self) -> None:
+        """Resume every connection and plan every job; nobody is dialled yet. Tried until it
+        succeeds once; never again after sockets are open."""
+        while self._not_open:
+            self._not_open[0].start(self._manager.post)
+            self._not_open.pop(0)
+        self._in_context(self._recover)
+        self._in_context(lambda: self._jobs.schedule(self.jobs()))
+        self._owned.set()
+
     def _recover(self) -> None:
-        """Tried until it succeeds once; never again after sockets are open."""
         self._since = self._clock()
         recovery.recover(self._settings, self._gateways, clock=self._clock, dice=self._dice)
         self._beat()
@@ -216,13 +224,12 @@ class Runtime:
 
     def _begin(self) -> None:
         self._scheduler.start()
-        self._owned.set()
         for thread in self._threads[1:]:
             thread.start()
         for unwaited in (self._send_mails, self._watch):
             threading.Thread(target=unwaited, name=unwaited.__name__, daemon=True).start()
         try:
-            self._in_context(self._wake_all)
+            self.wake_all()
         except Exception:
             # The look for requests and the monitor come to what was not woken.
             log.exception("not all connections woken")
@@ -248,8 +255,8 @@ class Runtime:
         watchdog = Watchdog(watched, self._jobs.signs, self._report)
         watchdog.watch(self._stop, self._clock)
 
-    def _wake_all(self) -> None:
-        recovery.wake_all(self._manager)
+    def wake_all(self) -> None:
+        self._in_context(lambda: recovery.wake_all(self._manager))
 
     def _introduce(self, *, owner: bool) -> None:
         """The first line of the log: what this is, on which data, and in which role."""
@@ -289,11 +296,13 @@ class Runtime:
             self._messages.wait(MESSAGE_LOOK)
             self._messages.clear()
             try:
-                self._in_context(self._answer_and_send)
+                self.answer_and_send()
             except Exception:
                 log.exception("messages in trouble")
                 self._stop.wait(1)
 
-    def _answer_and_send(self) -> None:
-        answers.answer(self._manager.tell, self._clock, self._dice, self._settings.messages)
-        self._messenger.send()
+    def answer_and_send(self) -> None:
+        """Whatever can be answered and sent now."""
+        with self._app.app_context():
+            answers.answer(self._manager.tell, self._clock, self._dice, self._settings.messages)
+            self._messenger.send()
