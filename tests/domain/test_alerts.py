@@ -107,7 +107,7 @@ def test_what_becomes_of_an_episode(
         (AlertKind.OUTAGE, Reason.UNREACHABLE, True),  # one of its numbers has waited already
         (AlertKind.DISK_NEARLY_FULL, None, False),
         (AlertKind.BACKUP_FAILED, None, True),
-        (AlertKind.STOOD_STILL, None, True),
+        (AlertKind.STALLED, None, True),
     ],
 )
 def test_when_people_are_told(kind: AlertKind, cause: Reason | None, at_once: bool) -> None:

@@ -19,22 +19,22 @@ Stand = Callable[[Server], Server]
 
 
 @pytest.fixture
-def stand_by(prepare: Start, whatsapp: WhatsAppServer) -> Stand:
+def record_standby(prepare: Start, whatsapp: WhatsAppServer) -> Stand:
     """Starts a second server on the data folder of this one."""
 
-    def stand_by(owner: Server) -> Server:
+    def record_standby(owner: Server) -> Server:
         beat = owner.environment["HEARTBEAT"]
         standby = prepare(whatsapp, beside=owner, HEARTBEAT=beat).launch()
         standby.wait_for_role("standby")
         return standby
 
-    return stand_by
+    return record_standby
 
 
 def test_requests_on_a_standby_work_and_it_says_who_owns_the_sessions(
-    server: Server, stand_by: Stand, sign_in: SignIn, number: Number, phone: Phone
+    server: Server, record_standby: Stand, sign_in: SignIn, number: Number, phone: Phone
 ) -> None:
-    standby = stand_by(server)
+    standby = record_standby(server)
     standby.wait_for_log("role=standby")
     standby.wait_for_log(f"pid={server.worker.pid}")
     there = number.via(sign_in(standby))
@@ -46,11 +46,11 @@ def test_requests_on_a_standby_work_and_it_says_who_owns_the_sessions(
 
 
 def test_a_standby_that_is_stopped_leaves_the_owner_alone(
-    server: Server, stand_by: Stand, ana: Visitor
+    server: Server, record_standby: Stand, ana: Visitor
 ) -> None:
     practice = ana.practice_phone()
     practice.link_practice_phone()
-    standby = stand_by(server)
+    standby = record_standby(server)
     standby.end()
     standby.wait_until_nothing_runs()
     assert server.readiness()["checks"]["runtime"] == "owner"
@@ -58,11 +58,11 @@ def test_a_standby_that_is_stopped_leaves_the_owner_alone(
 
 
 def test_a_standby_takes_over_when_the_owner_is_killed(
-    start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
+    start: Start, record_standby: Stand, sign_in: SignIn, whatsapp: WhatsAppServer, phone: Phone
 ) -> None:
     """Because the kernel has freed the lock: the heartbeat would be believed for hours."""
     owner = start(whatsapp, HEARTBEAT="1h")
-    standby = stand_by(owner)
+    standby = record_standby(owner)
     number = sign_in(owner).new_number()
     device = number.pair(phone)
     for process in (owner.master, owner.worker):
@@ -75,10 +75,10 @@ def test_a_standby_takes_over_when_the_owner_is_killed(
 
 
 def test_a_standby_takes_over_from_an_owner_that_ends(
-    start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer
+    start: Start, record_standby: Stand, sign_in: SignIn, whatsapp: WhatsAppServer
 ) -> None:
     owner = start(whatsapp)
-    standby = stand_by(owner)
+    standby = record_standby(owner)
     practice = sign_in(owner).new_number("practice")
     practice.link_practice_phone()
     owner.end()
@@ -87,10 +87,10 @@ def test_a_standby_takes_over_from_an_owner_that_ends(
 
 
 def test_while_the_owner_is_frozen_nobody_claims_to_be_connected(
-    start: Start, stand_by: Stand, sign_in: SignIn, whatsapp: WhatsAppServer
+    start: Start, record_standby: Stand, sign_in: SignIn, whatsapp: WhatsAppServer
 ) -> None:
     owner = start(whatsapp, HEARTBEAT="0.2")
-    standby = stand_by(owner)
+    standby = record_standby(owner)
     practice = sign_in(standby).new_number("practice")
     practice.link_practice_phone()
     owner.worker.suspend()

@@ -27,7 +27,7 @@ from wa_app.services.audit import Actor
 from wa_app.services.connections import practice, registry, requests
 from wa_app.services.notifications.alerts import Alerts
 from wa_app.services.notifications.mails import Mailer
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.runtime.lifecycle import Runtime
 from wa_app.services.sessions.backup_files import sealer_of
 from wa_app.services.sessions.manager import Manager
@@ -192,13 +192,13 @@ class World:
         self.settle()
 
     @property
-    def tools(self) -> Tools:
+    def context(self) -> Context:
         """What the owner there is now works with."""
-        return self.runtime.tools
+        return self.runtime.context
 
     @property
     def manager(self) -> Manager:
-        return self.tools.manager
+        return self.context.manager
 
     # ---- time
 

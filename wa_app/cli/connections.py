@@ -120,7 +120,7 @@ def _report(connection_id: str) -> None:
         # Dialling from here would only be followed by hanging up.
         click.echo("Stored. No server is running; it connects when one starts.")
         return
-    with runtime().standing_in() as manager:  # None where a server holds the lock
+    with runtime().run_as_owner() as manager:  # None where a server holds the lock
         if manager is not None:
             manager.wake(connection_id)
         connection = connection_status.wait_until(connection_id, is_carried_out, CARRIED_OUT)

@@ -14,7 +14,7 @@ from wa_app.services.doctor.report import document, lines
 @click.option("--json", "as_json", is_flag=True, help="As the API answers.")
 def doctor(as_json: bool) -> None:
     """Look for everything that may be wrong, and say what to do. Exit code 1 when something is."""
-    report = examine(app(), Case(runtime().tools, serving=False))
+    report = examine(app(), Case(runtime().context, serving=False))
     if as_json:
         click.echo(json.dumps(document(report), indent=2, ensure_ascii=False))
     else:

@@ -66,6 +66,6 @@ def _stand_in(operation_id: int) -> None:
     """Where a server lives it holds the lock, and this does nothing. The lock knows at once that a
     server has died; the heartbeat only after a while."""
     stand_in = runtime()
-    with stand_in.standing_in() as manager:
+    with stand_in.run_as_owner() as manager:
         if manager is not None:
             stand_in.carry_out(operation_id)

@@ -29,7 +29,7 @@ class AlertKind(StrEnum):
     OUTAGE = "outage"  # of the whole server
     DISK_NEARLY_FULL = "disk_nearly_full"
     BACKUP_FAILED = "backup_failed"
-    STOOD_STILL = "stood_still"  # the service restarted itself
+    STALLED = "stood_still"  # the service restarted itself
 
 
 HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
@@ -46,7 +46,7 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
 MAY_HEAL = frozenset({AlertKind.ATTEMPTS, AlertKind.RETRIES_EXHAUSTED, AlertKind.DISK_NEARLY_FULL})
 """People hear of it only when it has lasted. `RETRIES_EXHAUSTED` heals only after an outage."""
 
-STOOD_STILL_LASTS = timedelta(hours=1)
+STALLED_LASTS = timedelta(hours=1)
 """Standing still is over when it is noticed; whatever more of it comes within this is no news."""
 
 

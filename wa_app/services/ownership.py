@@ -51,7 +51,7 @@ def beat(now: datetime, since: datetime, *, stopped: bool = False) -> None:
     db.session.commit()
 
 
-def stand_by(now: datetime, since: datetime, stale_after: timedelta) -> None:
+def record_standby(now: datetime, since: datetime, stale_after: timedelta) -> None:
     """Write a waiting process's sign of life, and forget those that gave none for long."""
     key = {"host": socket.gethostname(), "pid": os.getpid()}
     db.session.merge(Standby(**key, since=since, heartbeat_at=now))
@@ -59,13 +59,13 @@ def stand_by(now: datetime, since: datetime, stale_after: timedelta) -> None:
     db.session.commit()
 
 
-def stop_standing_by() -> None:
+def remove_standby() -> None:
     ours = Standby.host == socket.gethostname(), Standby.pid == os.getpid()
     db.session.execute(delete(Standby).where(*ours))
     db.session.commit()
 
 
-def standing_by(now: datetime, stale_after: timedelta) -> list[Standby]:
+def standbys(now: datetime, stale_after: timedelta) -> list[Standby]:
     fresh = select(Standby).where(Standby.heartbeat_at >= now - stale_after)
     return list(db.session.scalars(fresh.order_by(Standby.since)))
 

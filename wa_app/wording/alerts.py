@@ -33,7 +33,7 @@ ALERTS: Mapping[AlertKind, Explanation] = {
         _("Look at the page Backups, and at the disk of the server."),
         Action.WAIT,
     ),
-    AlertKind.STOOD_STILL: Explanation(
+    AlertKind.STALLED: Explanation(
         _("The service stood still and has restarted itself."),
         _("All numbers reconnect by themselves. If it happens again, look at the log."),
         Action.WAIT,

@@ -18,7 +18,7 @@ DEFAULT_LOCALE = "en"
 ABOUT: Mapping[AlertKind, str] = {
     AlertKind.DISK_NEARLY_FULL: lazy_gettext("Free space: %(what)s"),
     AlertKind.BACKUP_FAILED: lazy_gettext("Detail: %(what)s"),
-    AlertKind.STOOD_STILL: lazy_gettext("Detail: %(what)s"),
+    AlertKind.STALLED: lazy_gettext("Detail: %(what)s"),
 }
 """What `about` is, where it is not a number."""
 

@@ -35,7 +35,7 @@ from wa_app.services.doctor import checks as doctor
 from wa_app.services.doctor.checks import CHECKS, Doctor, examine
 from wa_app.services.doctor.findings import Case, Check, Finding, ill, well
 from wa_app.services.notifications import alerts, mails
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.runtime import watchdog
 from wa_app.services.sessions import backup_files
 
@@ -88,7 +88,7 @@ def owner_lives(at: datetime, *, since: datetime | None = None, stopped: bool = 
 
 
 def case_of(app: Flask, **known: Any) -> Case:
-    return Case(**{"tools": create_runtime(app).tools, "serving": False} | known)
+    return Case(**{"context": create_runtime(app).context, "serving": False} | known)
 
 
 def troubles(app: Flask, **known: Any) -> set[tuple[str, str]]:
@@ -536,8 +536,8 @@ def told_of(check: Check, end: threading.Event) -> Check:
 
 def test_clicks_in_a_row_are_one_look(make: Make) -> None:
     app, one_doctor = make(), Doctor()
-    tools = create_runtime(app).tools
-    first = one_doctor.look(app, tools)
-    assert one_doctor.look(app, tools) is first
-    later = Tools(tools.settings, tools.manager, tools.gateways, lambda: first.at + MINUTE)
+    context = create_runtime(app).context
+    first = one_doctor.look(app, context)
+    assert one_doctor.look(app, context) is first
+    later = Context(context.settings, context.manager, context.gateways, lambda: first.at + MINUTE)
     assert one_doctor.look(app, later) is not first

@@ -27,7 +27,7 @@ from wa_app.models import Alert, Audit, Connection, Operation, User, utc_now
 from wa_app.services.connections import registry
 from wa_app.services.operations import backups as restoring
 from wa_app.services.operations import engine, requests
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.sessions import backup_files
 from wa_app.services.sessions.manager import Manager
 
@@ -165,7 +165,7 @@ class Shop:
             app, self.settings, gateways, HandScheduler(), pool,  # type: ignore[arg-type]
             clock=lambda: self.now, dice=lambda: 0.0, on_message=lambda: None,
         )  # fmt: skip
-        self.tools = Tools(self.settings, manager, gateways, lambda: self.now)
+        self.context = Context(self.settings, manager, gateways, lambda: self.now)
         self.ana = User(email="ana@example.org", password_hash="")
         db.session.add(self.ana)
         self.id = registry.create(ANA, self.ana, Channel.WHATSAPP).id
@@ -186,7 +186,7 @@ class Shop:
     def do(self, kind: str, **parameters: str) -> Operation:
         self.now += timedelta(minutes=1)
         asked = requests.ask(ANA, kind, parameters)
-        engine.carry_out(self.app, self.tools)
+        engine.carry_out(self.app, self.context)
         return requests.wait_for(asked.id, 0)
 
     def backup(self) -> backup_files.Backup:

@@ -18,7 +18,7 @@ from wa_app.services.audit import Actor
 from wa_app.services.connections import registry, requests
 from wa_app.services.operations import cleanups, engine
 from wa_app.services.operations import requests as operation_requests
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.users import accounts
 
 CARLA = Actor("carla@example.org", "192.0.2.7")
@@ -29,19 +29,19 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def tools(world: World) -> Callable[[], Tools]:
+def context(world: World) -> Callable[[], Context]:
     """Of the owner there is now; another one after a crash."""
-    return lambda: world.tools
+    return lambda: world.context
 
 
-def carry_out(world: World, tools: Tools) -> BaseException | None:
+def carry_out(world: World, context: Context) -> BaseException | None:
     """The owner's thread, while the world goes on; what killed it, if something did."""
     killed: list[BaseException] = []
 
     def work() -> None:
         try:
             with world.app.app_context():
-                engine.carry_out(world.app, tools)
+                engine.carry_out(world.app, context)
         except Killed as end:
             killed.append(end)
 
@@ -90,7 +90,7 @@ def stale_after(world: World, connection_id: str, **seen: object) -> None:
 
 
 def test_only_what_is_without_a_login_and_untouched_for_a_day_is_stale(
-    world: World, tools: Callable[[], Tools], shops: list[str]
+    world: World, context: Callable[[], Context], shops: list[str]
 ) -> None:
     logged_out, fresh, linked, conflict = shops
     stale_after(world, logged_out, hold=Hold.LOGGED_OUT, enabled=True)
@@ -98,41 +98,41 @@ def test_only_what_is_without_a_login_and_untouched_for_a_day_is_stale(
     stale_after(world, linked, has_credentials=True)
     stale_after(world, conflict, hold=Hold.CONFLICT, has_credentials=True)
     dry = ask(world, "cleanup.stale", dry_run=True)
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, dry) == {logged_out: None}
     real = ask(world, "cleanup.stale")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, real) == {logged_out: "done"}
     with world.app.app_context():
         cleaned = db.session.get_one(Connection, logged_out)
         assert (cleaned.hold, cleaned.enabled, cleaned.status) == (None, False, "DISCONNECTED")
-        assert cleanups.stale(tools()) == [], "once is enough"
+        assert cleanups.stale(context()) == [], "once is enough"
 
 
 def test_a_number_linked_between_plan_and_act_is_left_alone(
-    world: World, tools: Callable[[], Tools], shops: list[str], monkeypatch: pytest.MonkeyPatch
+    world: World, context: Callable[[], Context], shops: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stale_after(world, shops[0], hold=Hold.LOGGED_OUT)
     plan = dict(engine.PLANS)["cleanup.stale"]
 
-    def and_then_somebody_links(with_tools: Tools, operation: Operation) -> list[OperationStep]:
-        steps = list(plan(with_tools, operation))
+    def and_then_somebody_links(with_context: Context, operation: Operation) -> list[OperationStep]:
+        steps = list(plan(with_context, operation))
         stale_after(world, shops[0], has_credentials=True, hold=None)
         return steps
 
     monkeypatch.setitem(engine.PLANS, "cleanup.stale", and_then_somebody_links)  # type: ignore[arg-type]
     asked = ask(world, "cleanup.stale")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {shops[0]: "nothing"}
 
 
 def test_marked_disconnected_keeps_logins_wishes_and_holds(
-    world: World, tools: Callable[[], Tools], shops: list[str]
+    world: World, context: Callable[[], Context], shops: list[str]
 ) -> None:
     world.link()
     stale_after(world, shops[0], hold=Hold.CONFLICT, has_credentials=True, enabled=True)
     asked = ask(world, "cleanup.mark_disconnected")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {world.connection_id: "done"}
     seen = world.connection
     assert (seen.status, seen.enabled, seen.has_credentials) == (Status.DISCONNECTED, True, True)
@@ -146,17 +146,17 @@ def test_marked_disconnected_keeps_logins_wishes_and_holds(
 
 
 def test_a_command_that_stands_in_carries_out_nothing_but_its_own(
-    world: World, tools: Callable[[], Tools], shops: list[str]
+    world: World, context: Callable[[], Context], shops: list[str]
 ) -> None:
     somebody_elses = ask(world, "cleanup.full_reset")
     own = ask(world, "cleanup.orphans", dry_run=True)
     with world.app.app_context():
-        engine.carry_out_one(world.app, tools(), own)
+        engine.carry_out_one(world.app, context(), own)
         assert operation_requests.find(own).state == "DONE"
         assert operation_requests.find(somebody_elses).state == "PENDING"
 
 
-def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools]) -> None:
+def test_who_only_stands_in_dials_nobody(world: World, context: Callable[[], Context]) -> None:
     world.manager.dials = False
     with world.app.app_context():
         requests.connect(CARLA, db.session.get_one(Connection, world.connection_id))
@@ -166,7 +166,7 @@ def test_who_only_stands_in_dials_nobody(world: World, tools: Callable[[], Tools
     assert world.connection.status is Status.QR_PENDING
 
 
-def test_records_are_let_go_as_their_key_says(world: World, tools: Callable[[], Tools]) -> None:
+def test_records_are_let_go_as_their_key_says(world: World, context: Callable[[], Context]) -> None:
     """A mail outlives its alert."""
     with world.app.app_context():
         raw = db.engine.raw_connection()
@@ -179,7 +179,7 @@ def test_records_are_let_go_as_their_key_says(world: World, tools: Callable[[], 
         raw.execute("PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
         raw.close()
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {"mail.alert_id": "done"}
     with world.app.app_context():
         assert db.session.scalars(db.select(Mail)).one().alert_id is None
@@ -189,7 +189,7 @@ def test_records_are_let_go_as_their_key_says(world: World, tools: Callable[[], 
 
 
 def test_a_failed_step_stops_no_other(
-    world: World, tools: Callable[[], Tools], shops: list[str]
+    world: World, context: Callable[[], Context], shops: list[str]
 ) -> None:
     """One folder that can be neither removed nor renamed."""
     sessions = world.settings.sessions_dir
@@ -200,7 +200,7 @@ def test_a_failed_step_stops_no_other(
     quarantine.write_text("in the way")
     (stuck / "session.db").mkdir()  # no file: cannot be backed up, cannot be moved aside
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {"first": "failed", "second": "done"}
     with world.app.app_context():
         [failed] = [one for one in operation_requests.find(asked).steps if one.outcome == "failed"]
@@ -212,20 +212,20 @@ def test_a_failed_step_stops_no_other(
 
 
 def test_a_name_that_is_no_text_stops_nothing(
-    world: World, tools: Callable[[], Tools], shops: list[str]
+    world: World, context: Callable[[], Context], shops: list[str]
 ) -> None:
     sessions = world.settings.sessions_dir
     odd = sessions / os.fsdecode(b"odd\xff")
     odd.mkdir(parents=True)
     (sessions / "plain").mkdir()
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {r"odd\xff": "done", "plain": "done"}
     assert list(sessions.iterdir()) == []
 
 
 def test_a_step_that_hangs_is_given_up_and_the_others_go_on(
-    world: World, tools: Callable[[], Tools], monkeypatch: pytest.MonkeyPatch
+    world: World, context: Callable[[], Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is gone: here a pipe that nobody writes to."""
     sessions = world.settings.sessions_dir
@@ -234,16 +234,16 @@ def test_a_step_that_hangs_is_given_up_and_the_others_go_on(
     os.mkfifo(sessions / "hangs" / "session.sealed")
     monkeypatch.setattr(engine, "STEP_PATIENCE", 3.0)
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {"hangs": "failed", "plain": "done"}
     with open(sessions / "hangs" / "session.sealed", "wb"):
         pass  # whoever still waits may go
 
 
-def test_a_plan_that_fails_is_told(world: World, tools: Callable[[], Tools]) -> None:
+def test_a_plan_that_fails_is_told(world: World, context: Callable[[], Context]) -> None:
     world.settings.sessions_dir.write_text("no folder")
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked) == {"": "failed"}
 
 
@@ -263,7 +263,7 @@ def test_an_operation_nobody_asked_for_is_not_found(world: World) -> None:
 @pytest.mark.parametrize("step", range(7))
 def test_a_crash_at_any_step_costs_nothing(
     world: World,
-    tools: Callable[[], Tools],
+    context: Callable[[], Context],
     shops: list[str],
     monkeypatch: pytest.MonkeyPatch,
     step: int,
@@ -279,10 +279,10 @@ def test_a_crash_at_any_step_costs_nothing(
         count = iter(range(100))
         for what, act in engine.ACTS.items():
             patch.setitem(engine.ACTS, what, dying(act, count, step, after))  # type: ignore[arg-type]
-        killed = carry_out(world, tools())
+        killed = carry_out(world, context())
     assert (killed is not None) == (step < 6), "there are six steps"
     world.crash()
-    assert carry_out(world, tools()) is None
+    assert carry_out(world, context()) is None
     everything = outcomes(world, asked)
     assert set(everything) == {"orphan", world.connection_id, *shops}
     assert set(everything.values()) <= {"done", "nothing"}
@@ -296,11 +296,11 @@ def test_a_crash_at_any_step_costs_nothing(
 
 
 def dying(act: engine.Act, count: Iterator[int], at: int, after: bool) -> engine.Act:
-    def act_and_die(tools: Tools, operation: Operation, step: OperationStep) -> bool | str:
+    def act_and_die(context: Context, operation: Operation, step: OperationStep) -> bool | str:
         dies = next(count) == at
         if dies and not after:
             raise Killed
-        outcome = act(tools, operation, step)
+        outcome = act(context, operation, step)
         if dies:
             raise Killed
         return outcome
@@ -309,24 +309,24 @@ def dying(act: engine.Act, count: Iterator[int], at: int, after: bool) -> engine
 
 
 def test_a_step_that_a_stop_cuts_short_is_begun_again(
-    world: World, tools: Callable[[], Tools], shops: list[str], monkeypatch: pytest.MonkeyPatch
+    world: World, context: Callable[[], Context], shops: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut_short(with_tools: Tools, _operation: Operation, _step: OperationStep) -> bool:
-        with_tools.manager.begin_to_stop()
+    def cut_short(with_context: Context, _operation: Operation, _step: OperationStep) -> bool:
+        with_context.manager.begin_to_stop()
         raise TimeoutError("not done in time")
 
     asked = ask(world, "cleanup.full_reset")
     with monkeypatch.context() as patch:
         patch.setitem(engine.ACTS, "clean", cut_short)  # type: ignore[arg-type]
-        carry_out(world, tools())
+        carry_out(world, context())
     assert set(outcomes(world, asked).values()) == {None}
     world.crash()
-    carry_out(world, tools())
+    carry_out(world, context())
     assert set(outcomes(world, asked).values()) == {"done"}
 
 
 def test_orphans_do_not_keep_the_service_from_starting(
-    world: World, tools: Callable[[], Tools], tmp_path: Path
+    world: World, context: Callable[[], Context], tmp_path: Path
 ) -> None:
     world.link()
     with world.app.app_context():
@@ -343,7 +343,7 @@ def test_orphans_do_not_keep_the_service_from_starting(
     assert world.phone.sockets == set(), "without a user no socket"
     world.crash()
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, tools())
+    carry_out(world, context())
     assert outcomes(world, asked)[world.connection_id] == "done"
     with world.app.app_context():
         assert db.session.scalars(db.select(Connection)).all() == []

@@ -47,7 +47,7 @@ def check_owner(case: Case) -> Iterator[Finding]:
     who = {"pid": owner.pid, "host": owner.host}
     if ownership.owner_is_alive(owner, case.now):
         stale_after = case.settings.policy.heartbeat_stale_after
-        standbys = len(ownership.standing_by(case.now, stale_after))
+        standbys = len(ownership.standbys(case.now, stale_after))
         yield well("alive", **who, since=owner.since, standbys=standbys)
     elif owner.heartbeat_at > case.now:
         yield ill("from_future", **who, at=owner.heartbeat_at)

@@ -50,13 +50,13 @@ def _open_in(path: Path) -> Iterator[dict[str, object]]:
 
 
 def check_orphans(case: Case) -> Iterator[Finding]:
-    steps = list(cleanups.plan_orphans(case.tools, Operation(kind="cleanup.orphans")))
+    steps = list(cleanups.plan_orphans(case.context, Operation(kind="cleanup.orphans")))
     count = sum(int(step.label) if step.what == "records" else 1 for step in steps)
     yield ill("some", count=count) if count else well("none")
 
 
 def check_stale(case: Case) -> Iterator[Finding]:
-    count = len(cleanups.stale(case.tools))
+    count = len(cleanups.stale(case.context))
     yield ill("some", count=count) if count else well("none")
 
 

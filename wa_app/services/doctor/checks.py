@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.services.doctor import check_safety, check_service, check_sessions, check_whatsapp
 from wa_app.services.doctor.findings import PATIENCE, Case, Check, Finding, ill, without_people
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.waiting import in_background
 
 log = structlog.get_logger()
@@ -70,10 +70,10 @@ class Doctor:
         self.last: Report | None = None
         self._looking = threading.Lock()
 
-    def look(self, app: Flask, tools: Tools) -> Report:
+    def look(self, app: Flask, context: Context) -> Report:
         with self._looking:
-            if self.last is None or abs(tools.clock() - self.last.at) >= FRESH:
-                self.last = examine(app, Case(tools, serving=True))
+            if self.last is None or abs(context.clock() - self.last.at) >= FRESH:
+                self.last = examine(app, Case(context, serving=True))
             return self.last
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from wa_app.config import Settings
 from wa_app.gateways.base import Gateways
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 
 PATIENCE = 7.0
 """Seconds for each check; longer than a way to WhatsApp takes to be given up (5 s)."""
@@ -30,20 +30,20 @@ class Finding:
 class Case:
     """`serving`: asked by a server, not by a command that may be alone."""
 
-    tools: Tools
+    context: Context
     serving: bool
 
     @property
     def settings(self) -> Settings:
-        return self.tools.settings
+        return self.context.settings
 
     @property
     def now(self) -> datetime:
-        return self.tools.clock()
+        return self.context.clock()
 
     @property
     def gateways(self) -> Gateways:
-        return self.tools.gateways
+        return self.context.gateways
 
 
 Check = Callable[[Case], Iterator[Finding]]

@@ -17,7 +17,7 @@ from wa_app.wording.diagnoses import GROUPS, words_of
 
 def examine() -> Report:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    return doctor().look(app, app.extensions["runtime"].tools)
+    return doctor().look(app, app.extensions["runtime"].context)
 
 
 def doctor() -> Doctor:

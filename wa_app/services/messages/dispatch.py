@@ -8,7 +8,7 @@ from wa_app.domain.sessions.socket_messages import Command
 from wa_app.services.messages import outbox
 
 
-class Messenger:
+class Dispatch:
     """All of it needs an application context."""
 
     def __init__(

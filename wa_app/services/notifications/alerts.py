@@ -18,7 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
 from wa_app.domain.alerts import (
-    STOOD_STILL_LASTS,
+    STALLED_LASTS,
     AlertKind,
     Course,
     cause_of,
@@ -155,7 +155,7 @@ class Alerts:
         for alert in known:
             if alert.recovered:  # as was reported
                 alert.ended_at = now
-            if alert.kind is AlertKind.STOOD_STILL and now - alert.began_at >= STOOD_STILL_LASTS:
+            if alert.kind is AlertKind.STALLED and now - alert.began_at >= STALLED_LASTS:
                 alert.ended_at, alert.recovered = now, True
         return [*known, *self._follow_disk(known, now)]
 
@@ -176,7 +176,7 @@ class Alerts:
             _raise(alert, now)
             post.tell(alert, post.administrators)
         elif alert.ended_at is not None and alert.raised_at is not None:
-            if alert.kind is not AlertKind.STOOD_STILL:
+            if alert.kind is not AlertKind.STALLED:
                 post.recovered(alert)
 
 
@@ -249,7 +249,7 @@ def backup_works() -> None:
 
 
 def stood_still(detail: str, now: datetime) -> None:
-    _report(AlertKind.STOOD_STILL, detail, now)
+    _report(AlertKind.STALLED, detail, now)
 
 
 INSERTS: Mapping[str, Callable[[type[Alert]], Any]] = {

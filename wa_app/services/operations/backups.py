@@ -18,7 +18,7 @@ from wa_app.services import audit
 from wa_app.services.audit import Actor
 from wa_app.services.connections import registry
 from wa_app.services.notifications import alerts
-from wa_app.services.operations.context import Tools, in_turn
+from wa_app.services.operations.context import Context, in_turn
 from wa_app.services.sessions import backup_files
 from wa_app.services.sessions.backup_files import Backup
 
@@ -32,7 +32,7 @@ def has_linked_numbers() -> bool:
     return bool(db.session.scalar(select(exists().where(LINKED))))
 
 
-def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep]:
+def plan_creating(_tools: Context, operation: Operation) -> Iterator[OperationStep]:
     """All linked numbers, or the one connection that the parameters name."""
     linked = select(Connection).where(LINKED)
     only = (operation.parameters or {}).get("connection")
@@ -43,16 +43,16 @@ def plan_creating(_tools: Tools, operation: Operation) -> Iterator[OperationStep
         yield OperationStep(what="backup", target=connection.id, label=label)
 
 
-def plan_verifying(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
-    yield _step("verify", tools, operation)
+def plan_verifying(context: Context, operation: Operation) -> Iterator[OperationStep]:
+    yield _step("verify", context, operation)
 
 
-def plan_restoring(tools: Tools, operation: Operation) -> Iterator[OperationStep]:
-    yield _step("restore", tools, operation)
+def plan_restoring(context: Context, operation: Operation) -> Iterator[OperationStep]:
+    yield _step("restore", context, operation)
 
 
-def _step(what: str, tools: Tools, operation: Operation) -> OperationStep:
-    backup = backup_files.find(tools.settings, (operation.parameters or {})["backup"])
+def _step(what: str, context: Context, operation: Operation) -> OperationStep:
+    backup = backup_files.find(context.settings, (operation.parameters or {})["backup"])
     connection = db.session.get(Connection, backup.connection_id)
     return OperationStep(what=what, target=backup.id, label=_label(connection))
 
@@ -64,58 +64,60 @@ def _label(connection: Connection | None) -> str:
 # ---- acts
 
 
-def back_up(tools: Tools, _: Operation, step: OperationStep) -> bool:
+def back_up(context: Context, _: Operation, step: OperationStep) -> bool:
     connection = db.session.get(Connection, step.target)
     if connection is None:
         return False
     db.session.rollback()
-    return backup_files.back_up(tools.settings, step.target, tools.gateways.store, tools.clock())
+    return backup_files.back_up(
+        context.settings, step.target, context.gateways.store, context.clock()
+    )
 
 
-def verify(tools: Tools, _: Operation, step: OperationStep) -> bool:
+def verify(context: Context, _: Operation, step: OperationStep) -> bool:
     """Raises what `_read` raises."""
-    _read(tools, backup_files.find(tools.settings, step.target))
+    _read(context, backup_files.find(context.settings, step.target))
     return True
 
 
-def restore(tools: Tools, _: Operation, step: OperationStep) -> bool:
+def restore(context: Context, _: Operation, step: OperationStep) -> bool:
     """Put a session back, in its connection's own turn and only while nothing uses it or is about
     to: a person then presses Reconnect. What was there is backed up first. Raises `Refused`, and
     then nothing was changed."""
-    backup = backup_files.find(tools.settings, step.target)
-    session = _read(tools, backup)
+    backup = backup_files.find(context.settings, step.target)
+    session = _read(context, backup)
     connection = db.session.get(Connection, backup.connection_id)
     if connection is None or connection.deleted_at is not None:
         raise ConnectionNotFound  # what the plan was made for is gone
-    files = tools.gateways.store
+    files = context.gateways.store
 
     def change(wanted: Wanted, observed: Observed) -> Observed:
         if not may_be_restored(wanted, observed):
             raise DisconnectFirst
-        now = tools.clock()
-        backup_files.back_up(tools.settings, backup.connection_id, files, now, spare=backup)
+        now = context.clock()
+        backup_files.back_up(context.settings, backup.connection_id, files, now, spare=backup)
         files.restore(backup.connection_id, session)
         return after_restore(observed, now)
 
-    in_turn(tools, backup.connection_id, change)
+    in_turn(context, backup.connection_id, change)
     return True
 
 
-def _read(tools: Tools, backup: Backup) -> bytes:
+def _read(context: Context, backup: Backup) -> bytes:
     """Raises `BackupUnreadable`, `BackupNotFound`, OSError. Only WhatsApp has session files."""
-    session = backup_files.read(tools.settings, backup)
-    if not tools.gateways.store.check(session):
+    session = backup_files.read(context.settings, backup)
+    if not context.gateways.store.check(session):
         raise BackupHoldsNoSession
     return session
 
 
-PLANS: Mapping[str, Callable[[Tools, Operation], Iterable[OperationStep]]] = {
+PLANS: Mapping[str, Callable[[Context, Operation], Iterable[OperationStep]]] = {
     "backup.create": plan_creating,
     "backup.verify": plan_verifying,
     "backup.restore": plan_restoring,
 }
 
-ACTS: Mapping[str, Callable[[Tools, Operation, OperationStep], bool]] = {
+ACTS: Mapping[str, Callable[[Context, Operation, OperationStep], bool]] = {
     "backup": back_up,
     "verify": verify,
     "restore": restore,

@@ -16,7 +16,7 @@ from wa_app.services.waiting import poll
 
 
 @dataclass(frozen=True)
-class Tools:
+class Context:
     settings: Settings
     manager: Manager
     gateways: Gateways
@@ -27,11 +27,11 @@ PATIENCE = 60.0
 """Seconds for one connection to be cleaned; the seven steps have limits of their own."""
 
 
-def in_turn(tools: Tools, connection_id: str, change: Change) -> Observed | None:
+def in_turn(context: Context, connection_id: str, change: Change) -> Observed | None:
     """What `change` makes of it when the connection's turn comes, once that is written. Raises
     what it raises, and `TimeoutError` when the turn did not come; then it is never made."""
     db.session.rollback()
-    outcome = tools.manager.submit(connection_id, change, kill=False)
+    outcome = context.manager.submit(connection_id, change, kill=False)
     try:
         return outcome.result(timeout=PATIENCE)
     except TimeoutError:
@@ -44,12 +44,12 @@ def actor_of(operation: Operation) -> Actor:
     return Actor(operation.actor, operation.address)
 
 
-def until(tools: Tools, seen: Callable[[], bool]) -> bool:
+def until(context: Context, seen: Callable[[], bool]) -> bool:
     """Wait for what the manager does. Raises `TimeoutError`."""
 
     def look() -> tuple[bool, bool]:
         done = seen()
-        return done, done or tools.manager.is_stopping
+        return done, done or context.manager.is_stopping
 
     if not poll(look, PATIENCE):
         raise TimeoutError("not done in time")

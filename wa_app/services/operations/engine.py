@@ -28,7 +28,7 @@ from wa_app.services.operations.backups import ENDS as BACKUP_ENDS
 from wa_app.services.operations.backups import PLANS as BACKUP_PLANS
 from wa_app.services.operations.cleanups import ACTS as CLEANUP_ACTS
 from wa_app.services.operations.cleanups import PLANS as CLEANUP_PLANS
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.operations.requests import counts, target_of
 from wa_app.services.waiting import in_background
 
@@ -46,8 +46,8 @@ STEP_PATIENCE = 150.0
 AUDITED = frozenset({"row", "folder", "process", "records"})
 """Steps that remove what nobody will be able to ask about: each has a record of its own."""
 
-Plan = Callable[[Tools, Operation], Iterable[OperationStep]]
-Act = Callable[[Tools, Operation, OperationStep], bool | str]
+Plan = Callable[[Context, Operation], Iterable[OperationStep]]
+Act = Callable[[Context, Operation, OperationStep], bool | str]
 """True: done; False: there was nothing to do; text: done, and what to know about it."""
 
 PLANS: Mapping[str, Plan] = {**CLEANUP_PLANS, **BACKUP_PLANS}
@@ -60,10 +60,10 @@ ENDS: Mapping[str, Callable[[Operation, datetime], None]] = {**BACKUP_ENDS}
 """Kind of operation → who else hears of its end, in the same transaction."""
 
 
-def carry_out(app: Flask, tools: Tools) -> None:
+def carry_out(app: Flask, context: Context) -> None:
     """Everything that is pending, the oldest first. Needs an application context."""
     last = 0
-    while not tools.manager.is_stopping:
+    while not context.manager.is_stopping:
         pending = select(Operation.id).where(
             Operation.kind.in_(PLANS), Operation.state != "DONE", Operation.id > last
         )
@@ -72,7 +72,7 @@ def carry_out(app: Flask, tools: Tools) -> None:
         if operation_id is None:
             return
         try:
-            carry_out_one(app, tools, operation_id)
+            carry_out_one(app, context, operation_id)
         except Exception:
             # It is tried again at the next look; the others do not wait for that.
             log.exception("operation in trouble", operation=operation_id)
@@ -80,32 +80,32 @@ def carry_out(app: Flask, tools: Tools) -> None:
         last = operation_id
 
 
-def carry_out_one(app: Flask, tools: Tools, operation_id: int) -> None:
+def carry_out_one(app: Flask, context: Context, operation_id: int) -> None:
     operation = db.session.get_one(Operation, operation_id)
     if operation.planned_at is None:
-        _plan(tools, operation)
+        _plan(context, operation)
     if not operation.dry_run:
         left = select(OperationStep.id).where(
             OperationStep.operation_id == operation_id, OperationStep.outcome.is_(None)
         )
         step_ids = deque(db.session.scalars(left.order_by(OperationStep.id)))
         db.session.rollback()
-        _carry_out_steps(app, tools, step_ids)
-        if tools.manager.is_stopping:
+        _carry_out_steps(app, context, step_ids)
+        if context.manager.is_stopping:
             return  # the rest is done after the restart
-    _finish(operation_id, tools.clock())
+    _finish(operation_id, context.clock())
 
 
-def _plan(tools: Tools, operation: Operation) -> None:
+def _plan(context: Context, operation: Operation) -> None:
     operation_id = operation.id
     try:
-        _write_down(operation, PLANS[operation.kind](tools, operation), tools.clock())
+        _write_down(operation, PLANS[operation.kind](context, operation), context.clock())
     except Exception as error:
         # Nothing can be done without a plan; why is the result.
         log.exception("operation not planned", operation=operation_id)
         db.session.rollback()
         why = OperationStep(what="plan", target="", outcome=FAILED, detail=_words(error)[:500])
-        _write_down(db.session.get_one(Operation, operation_id), [why], tools.clock())
+        _write_down(db.session.get_one(Operation, operation_id), [why], context.clock())
 
 
 def _write_down(operation: Operation, steps: Iterable[OperationStep], now: datetime) -> None:
@@ -116,28 +116,28 @@ def _write_down(operation: Operation, steps: Iterable[OperationStep], now: datet
     db.session.commit()
 
 
-def _carry_out_steps(app: Flask, tools: Tools, step_ids: deque[int]) -> None:
+def _carry_out_steps(app: Flask, context: Context, step_ids: deque[int]) -> None:
     """A few at a time, each in a thread that we can afford to lose; this thread alone writes down
     how they went. Whatever happens in one of them, the others still have to run."""
     running: dict[Future[bool | str], tuple[int, float]] = {}
-    while (step_ids or running) and not tools.manager.is_stopping:
+    while (step_ids or running) and not context.manager.is_stopping:
         while step_ids and len(running) < AT_ONCE:
             step_id = step_ids.popleft()
-            act = in_background(partial(_act, app, tools, step_id))
+            act = in_background(partial(_act, app, context, step_id))
             running[act] = step_id, time.monotonic()
         ended, _ = wait(running, timeout=LOOK, return_when=FIRST_COMPLETED)
         for act, (step_id, began) in list(running.items()):
             seconds = time.monotonic() - began
             if act in ended or seconds >= STEP_PATIENCE:
                 del running[act]
-                _write_outcome(tools, step_id, act, seconds)
+                _write_outcome(context, step_id, act, seconds)
 
 
-def _write_outcome(tools: Tools, step_id: int, act: Future[bool | str], seconds: float) -> None:
+def _write_outcome(context: Context, step_id: int, act: Future[bool | str], seconds: float) -> None:
     error = act.exception() if act.done() else TimeoutError("not done in time")
     if error is not None and not isinstance(error, Exception):
         raise error
-    if error is not None and tools.manager.is_stopping:
+    if error is not None and context.manager.is_stopping:
         return  # it was cut short, and is begun again after the restart
     step = db.session.get_one(OperationStep, step_id, populate_existing=True)
     if error is not None:
@@ -153,11 +153,11 @@ def _write_outcome(tools: Tools, step_id: int, act: Future[bool | str], seconds:
     db.session.commit()
 
 
-def _act(app: Flask, tools: Tools, step_id: int) -> bool | str:
+def _act(app: Flask, context: Context, step_id: int) -> bool | str:
     with app.app_context():
         step = db.session.get_one(OperationStep, step_id)
         operation = db.session.get_one(Operation, step.operation_id)
-        return ACTS[step.what](tools, operation, step)
+        return ACTS[step.what](context, operation, step)
 
 
 def _audit(step: OperationStep, outcome: str) -> None:

@@ -6,10 +6,10 @@ from datetime import timedelta
 from functools import partial
 
 from wa_app.services.audit import Actor
-from wa_app.services.messages.dispatch import Messenger
+from wa_app.services.messages.dispatch import Dispatch
 from wa_app.services.notifications.alerts import Alerts
 from wa_app.services.operations import backups, cleanups, requests
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.runtime import retention
 from wa_app.services.runtime.scheduler import Job, Jobs
 from wa_app.services.sessions.manager import Manager
@@ -23,26 +23,26 @@ BACK_UP = Actor("job back-up")
 
 
 def table(
-    tools: Tools,
+    context: Context,
     scheduled: Jobs,
     monitor: Monitor,
-    messenger: Messenger,
+    dispatch: Dispatch,
     alerts: Alerts,
     *,
     beat: Callable[[], None],
 ) -> tuple[Job, ...]:
-    policy = tools.settings.policy
+    policy = context.settings.policy
     lifts = Job("lift-outages", policy.monitor_interval, monitor.lift_outages)
     return (
         Job("heartbeat", policy.heartbeat, beat),
-        Job("look-for-requests", LOOK, partial(_look_for_requests, tools.manager, scheduled)),
+        Job("look-for-requests", LOOK, partial(_look_for_requests, context.manager, scheduled)),
         Job("monitor", policy.monitor_interval, monitor.tick),
-        *((lifts,) if tools.settings.enable_connection_monitor else ()),
-        Job("settle-sends", SETTLE_SENDS, messenger.settle),
+        *((lifts,) if context.settings.enable_connection_monitor else ()),
+        Job("settle-sends", SETTLE_SENDS, dispatch.settle),
         Job("alerts", ALERT_LOOK, alerts.look),
-        Job("clean-stale", policy.cleanup_interval, partial(_clean_stale, tools)),
-        Job("back-up", policy.backup_interval, partial(_back_up, tools)),
-        Job("forget", retention.DAY, partial(_forget, tools)),
+        Job("clean-stale", policy.cleanup_interval, partial(_clean_stale, context)),
+        Job("back-up", policy.backup_interval, partial(_back_up, context)),
+        Job("forget", retention.DAY, partial(_forget, context)),
     )
 
 
@@ -51,16 +51,16 @@ def _look_for_requests(manager: Manager, scheduled: Jobs) -> None:
     scheduled.start_what_was_asked_for()
 
 
-def _clean_stale(tools: Tools) -> None:
-    if cleanups.stale(tools):
+def _clean_stale(context: Context) -> None:
+    if cleanups.stale(context):
         requests.ask(CLEAN_STALE, "cleanup.stale")
 
 
-def _back_up(tools: Tools) -> None:
+def _back_up(context: Context) -> None:
     if backups.has_linked_numbers():
         requests.ask(BACK_UP, "backup.create")
-    backups.remove_forgotten(tools.settings, BACK_UP, tools.clock())
+    backups.remove_forgotten(context.settings, BACK_UP, context.clock())
 
 
-def _forget(tools: Tools) -> None:
-    retention.forget(tools.clock())
+def _forget(context: Context) -> None:
+    retention.forget(context.clock())

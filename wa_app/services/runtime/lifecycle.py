@@ -18,10 +18,10 @@ from wa_app.gateways.base import Gateways
 from wa_app.models import utc_now
 from wa_app.services import ownership
 from wa_app.services.bot import answers
-from wa_app.services.messages.dispatch import Messenger
+from wa_app.services.messages.dispatch import Dispatch
 from wa_app.services.notifications.alerts import Alerts
 from wa_app.services.operations import engine
-from wa_app.services.operations.context import Tools
+from wa_app.services.operations.context import Context
 from wa_app.services.runtime import jobs, watchdog
 from wa_app.services.runtime.scheduler import Job, Jobs
 from wa_app.services.runtime.watchdog import Watchdog
@@ -80,8 +80,8 @@ class Runtime:
             on_message=self._messages.set,
         )
         self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
-        self._messenger = Messenger(self._settings.messages, self._manager.tell, clock=clock)
-        self.tools = Tools(self._settings, self._manager, gateways, clock)
+        self._dispatch = Dispatch(self._settings.messages, self._manager.tell, clock=clock)
+        self.context = Context(self._settings, self._manager, gateways, clock)
         self._jobs = Jobs(app, self._scheduler, clock=clock)
         self._report = self._settings.data_dir / "stood-still.json"
         self._not_open = list(gateways.sockets.values())
@@ -97,7 +97,7 @@ class Runtime:
 
     def jobs(self) -> tuple[Job, ...]:
         return jobs.table(
-            self.tools, self._jobs, self._monitor, self._messenger, self._alerts, beat=self._beat
+            self.context, self._jobs, self._monitor, self._dispatch, self._alerts, beat=self._beat
         )
 
     def start(self) -> None:
@@ -110,7 +110,7 @@ class Runtime:
             self._manager.wake(connection_id)
 
     @contextmanager
-    def standing_in(self) -> Iterator[Manager | None]:
+    def run_as_owner(self) -> Iterator[Manager | None]:
         """For a command while no server runs: do the owner's work for what it is about, dial
         nobody, and leave all else as it is for whoever starts next. None: a server is just
         starting, and will do it."""
@@ -129,7 +129,7 @@ class Runtime:
 
     def carry_out(self, operation_id: int) -> None:
         """This one, for a command that stands in. Needs an application context."""
-        engine.carry_out_one(self._app, self.tools, operation_id)
+        engine.carry_out_one(self._app, self.context, operation_id)
 
     @property
     def is_stopping(self) -> bool:
@@ -189,14 +189,14 @@ class Runtime:
             if told_at is None or now - told_at >= policy.heartbeat:
                 told_at = now
                 self._tell(
-                    lambda: ownership.stand_by(
+                    lambda: ownership.record_standby(
                         self._clock(), self._since, policy.heartbeat_stale_after
                     )
                 )
             if self._stop.wait(LOCK_RETRY):
                 break
         if told_at is not None:
-            self._tell(ownership.stop_standing_by)
+            self._tell(ownership.remove_standby)
         return not self._stop.is_set()
 
     def _tell(self, write: Callable[[], None]) -> None:
@@ -237,7 +237,7 @@ class Runtime:
     def _carry_out_operations(self) -> None:
         while not self._stop.wait(jobs.LOOK.total_seconds()):
             try:
-                self._in_context(lambda: engine.carry_out(self._app, self.tools))
+                self._in_context(lambda: engine.carry_out(self._app, self.context))
             except Exception:
                 log.exception("operations in trouble")
 
@@ -305,4 +305,4 @@ class Runtime:
         """Whatever can be answered and sent now."""
         with self._app.app_context():
             answers.answer(self._manager.tell, self._clock, self._dice, self._settings.messages)
-            self._messenger.send()
+            self._dispatch.send()

@@ -17,7 +17,7 @@ from wa_app.domain.sessions.socket_messages import (
     SendFailure,
     SendText,
 )
-from wa_app.gateways.whatsapp.child.pipe import Line
+from wa_app.gateways.whatsapp.child.pipe import Pipe
 from wa_app.gateways.whatsapp.child.session import Session
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folder import Folder, FolderInUseError
@@ -30,45 +30,45 @@ LOCK_PATIENCE = 2.0
 
 def run(pipe: Connection, dial: Dial, settings: Settings) -> None:
     folder = Folder(Path(settings.sessions_dir) / dial.connection_id)
-    line = Line(pipe, lambda command: _obey_early(command, line, folder))
-    line.listen()
+    worker = Pipe(pipe, lambda command: _obey_early(command, worker, folder))
+    worker.listen()
     try:
         folder.prepare()
         folder.hold(LOCK_PATIENCE)
         _redirect_errors(folder.crash_report)
         spool = Spool(folder.spool)
     except FolderInUseError as error:
-        line.tell(FolderInUse(error.holder))
+        worker.tell(FolderInUse(error.holder))
         return
     except OSError:
-        line.end(Close(None, Reason.FOLDER_UNUSABLE))
-    _check_session_file(folder, line)
+        worker.end(Close(None, Reason.FOLDER_UNUSABLE))
+    _check_session_file(folder, worker)
     _prepare_for_the_library()
-    session = Session(line, folder, spool, dial, settings)
+    session = Session(worker, folder, spool, dial, settings)
     # Loads the native library.
     from wa_app.gateways.whatsapp.child.client import Client
 
     session.run(Client(folder.session_file, session))
 
 
-def _obey_early(command: Command, line: Line, folder: Folder) -> None:
+def _obey_early(command: Command, worker: Pipe, folder: Folder) -> None:
     match command:
         case End():
             has_device = session_file.has_device(folder.session_file)
-            line.end(Close(None, Reason.REQUESTED, has_credentials=has_device))
+            worker.end(Close(None, Reason.REQUESTED, has_credentials=has_device))
         case SendText(message_id):
-            line.tell(SendFailed(message_id, SendFailure.NOT_SENT, "not connected yet"))
+            worker.tell(SendFailed(message_id, SendFailure.NOT_SENT, "not connected yet"))
 
 
-def _check_session_file(folder: Folder, line: Line) -> None:
+def _check_session_file(folder: Folder, worker: Pipe) -> None:
     if folder.is_sealed:  # the worker opens it before a dial; never pair over it
-        line.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=True))
+        worker.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=True))
     match session_file.inspect(folder.session_file):
         case FileState.CORRUPT:
-            line.end(Close(None, Reason.FILE_CORRUPT, has_credentials=True))
+            worker.end(Close(None, Reason.FILE_CORRUPT, has_credentials=True))
         case FileState.UNUSABLE:
             has_device = session_file.has_device(folder.session_file)
-            line.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=has_device))
+            worker.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=has_device))
         case FileState.HALF_PAIRED:
             for file in folder.session_files:
                 file.unlink(missing_ok=True)

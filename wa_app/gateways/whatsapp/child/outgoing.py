@@ -16,7 +16,7 @@ from wa_app.domain.sessions.socket_messages import (
     ShowTyping,
 )
 from wa_app.gateways.whatsapp.child.endings import LibraryError
-from wa_app.gateways.whatsapp.child.pipe import Line
+from wa_app.gateways.whatsapp.child.pipe import Pipe
 
 if TYPE_CHECKING:
     from wa_app.gateways.whatsapp.child.client import Client
@@ -38,10 +38,10 @@ def meaning(error: str) -> SendFailure:
 
 
 class Outgoing:
-    def __init__(self, line: Line, client: "Client") -> None:
-        self._line, self._client = line, client
+    def __init__(self, worker: Pipe, client: "Client") -> None:
+        self._worker, self._client = worker, client
         self._waiting: queue.SimpleQueue[SendText | ShowTyping] = queue.SimpleQueue()
-        self.receipts = Receipts(line)
+        self.receipts = Receipts(worker)
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="outgoing", daemon=True).start()
@@ -54,7 +54,7 @@ class Outgoing:
             match self._waiting.get():
                 case SendText() as text:
                     with self.receipts.held_back():
-                        self._line.tell(self._send(text))
+                        self._worker.tell(self._send(text))
                 case ShowTyping(chat):
                     with suppress(LibraryError):  # nobody misses it
                         self._client.show_typing(chat)
@@ -75,22 +75,22 @@ class Outgoing:
                 command = self._waiting.get_nowait()
                 if isinstance(command, SendText):
                     ended = SendFailed(command.message_id, SendFailure.NOT_SENT, "session ended")
-                    self._line.tell(ended)
+                    self._worker.tell(ended)
 
 
 class Receipts:
     """A receipt can overtake the answer to the send it belongs to; whoever hears of it first
     would not know which message it means. So they wait while a send is under way."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, worker: Pipe) -> None:
+        self._worker = worker
         self._lock = threading.Lock()
         self._waiting: list[Receipt] | None = None
 
     def tell(self, receipt: Receipt) -> None:
         with self._lock:
             if self._waiting is None:
-                self._line.tell(receipt)
+                self._worker.tell(receipt)
             else:
                 self._waiting.append(receipt)
 
@@ -107,4 +107,4 @@ class Receipts:
         with self._lock:
             waiting, self._waiting = self._waiting, None
             for receipt in waiting or ():
-                self._line.tell(receipt)
+                self._worker.tell(receipt)

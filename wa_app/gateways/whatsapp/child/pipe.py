@@ -27,7 +27,7 @@ def die(error: BaseException) -> NoReturn:
     os._exit(1)
 
 
-class Line:
+class Pipe:
     """`obey` is called with every command, in a thread that does nothing else, and must return at
     once: the same thread notices that the worker has gone, and then sees that this process ends.
     News of which nobody hears any more are dropped; messages among them are in the spool."""

@@ -32,8 +32,8 @@ from wa_app.domain.sessions.socket_messages import (
 from wa_app.gateways.whatsapp.child import endings, library_events
 from wa_app.gateways.whatsapp.child.endings import LibraryError
 from wa_app.gateways.whatsapp.child.outgoing import Outgoing
-from wa_app.gateways.whatsapp.child.pipe import Line, note
-from wa_app.gateways.whatsapp.child.shutdown import Farewell
+from wa_app.gateways.whatsapp.child.pipe import Pipe, note
+from wa_app.gateways.whatsapp.child.shutdown import Shutdown
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folder import ROOM_TO_STAY, Folder
 from wa_app.gateways.whatsapp.files.spool import Spool, read_spool
@@ -57,12 +57,12 @@ RECEIPTS = {1: ReceiptKind.DELIVERED, 9: ReceiptKind.DELIVERED, 4: ReceiptKind.R
 
 class Session:
     def __init__(
-        self, line: Line, folder: Folder, spool: Spool, dial: Dial, settings: Settings
+        self, worker: Pipe, folder: Folder, spool: Spool, dial: Dial, settings: Settings
     ) -> None:
-        self._line, self._folder, self._spool = line, folder, spool
+        self._worker, self._folder, self._spool = worker, folder, spool
         self._dial, self._settings = dial, settings
-        self._farewell = Farewell(line, folder)
-        self._end = self._farewell.because
+        self._shutdown = Shutdown(worker, folder)
+        self._end = self._shutdown.because
         self._own_phone = session_file.phone(folder.session_file)
         self._qr_numbers = itertools.count(1)
         self._first_qr_at: float | None = None
@@ -73,12 +73,12 @@ class Session:
 
     def run(self, client: "Client") -> NoReturn:
         self._client = client
-        self._outgoing = Outgoing(self._line, client)
-        self._farewell.start(client, self._outgoing)
+        self._outgoing = Outgoing(self._worker, client)
+        self._shutdown.start(client, self._outgoing)
         self._outgoing.start()
-        self._line.obey = self.obey
+        self._worker.obey = self.obey
         for leftover in read_spool(self._folder.spool):
-            self._line.tell(leftover)
+            self._worker.tell(leftover)
         threading.Thread(target=self._pass_on, name="spool", daemon=True).start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         try:
@@ -95,7 +95,7 @@ class Session:
             case Stored(offset):
                 self._spool.stored(offset)
             case End(unlink):
-                self._farewell.unlink = unlink and self._opened
+                self._shutdown.unlink = unlink and self._opened
                 self._end(endings.REQUESTED)
 
     # ---- pairing
@@ -109,7 +109,7 @@ class Session:
                 threading.Thread(target=self._ask_for_code, daemon=True).start()
         if not self._dial.pair_phone:
             dies_at = datetime.now(UTC) + qr_lifetime(number)
-            self._line.tell(Qr(payload, dies_at, number, max(number, QR_TOTAL)))
+            self._worker.tell(Qr(payload, dies_at, number, max(number, QR_TOTAL)))
 
     def _ask_for_code(self) -> None:
         """In a thread of its own: WhatsApp is asked, and the QRs go on meanwhile."""
@@ -119,7 +119,7 @@ class Session:
             note(f"no pairing code: {error}")
             self._end(endings.NOT_PAIRED)
         else:
-            self._line.tell(PairingCode(code))
+            self._worker.tell(PairingCode(code))
 
     def on_login_status(self, status: str) -> None:
         """The end of the QRs, one way or the other."""
@@ -146,9 +146,9 @@ class Session:
 
     def on_pair_status(self, event: Any) -> None:
         if event.Status == event.SUCCESS:
-            self._farewell.was_paired = True
+            self._shutdown.was_paired = True
             self._own_phone = f"+{event.ID.User}"
-            self._line.tell(Paired(self._own_phone))
+            self._worker.tell(Paired(self._own_phone))
         else:
             self._end(endings.NOT_PAIRED)
 
@@ -162,7 +162,7 @@ class Session:
         self._client.never_dial_again()
         if not self._opened:
             self._opened = True
-            self._line.tell(Opened(*self._client.me()))
+            self._worker.tell(Opened(*self._client.me()))
 
     def on_message(self, event: Any) -> None:
         message = library_events.translate(event, self._client.phone_of, self._own_phone)
@@ -173,7 +173,7 @@ class Session:
         except OSError:
             # WhatsApp will not send it again; the worker may still be able to keep it.
             self._end(endings.FOLDER_UNUSABLE)
-            self._line.tell(message)
+            self._worker.tell(message)
         else:
             self._arrived.put(message)
 
@@ -190,7 +190,7 @@ class Session:
             except OSError:
                 self._end(endings.FOLDER_UNUSABLE)
             for message in messages:
-                self._line.tell(message)
+                self._worker.tell(message)
 
     def on_receipt(self, event: Any) -> None:
         kind = RECEIPTS.get(event.Type)
@@ -243,7 +243,7 @@ class Session:
                 down = 0 if self._client.is_connected() else down + 1
             if down == TICKS_DOWN:
                 self._end(endings.LOST)
-            if not self._farewell.was_paired:
+            if not self._shutdown.was_paired:
                 if self._has_shown_qrs_for(self._settings.pairing_window):
                     self._end(endings.NOT_PAIRED_IN_TIME)
             elif self._settings.keepalive_presence and tick % TICKS_PER_PRESENCE == 0:
@@ -252,7 +252,7 @@ class Session:
             if not self._folder_is_usable():
                 self._end(endings.FOLDER_UNUSABLE)
             if tick % TICKS_PER_ALIVE == 0:
-                self._line.tell(Alive())
+                self._worker.tell(Alive())
 
     def _folder_is_usable(self) -> bool:
         """Room is looked for at every tick, more only when the library has complained."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.gateways.whatsapp.child.endings import Ending, LibraryError, Says
 from wa_app.gateways.whatsapp.child.outgoing import Outgoing
-from wa_app.gateways.whatsapp.child.pipe import Line, die
+from wa_app.gateways.whatsapp.child.pipe import Pipe, die
 from wa_app.gateways.whatsapp.files import session_file
 from wa_app.gateways.whatsapp.files.folder import Folder
 from wa_app.gateways.whatsapp.launch import UNLINK_PATIENCE
@@ -31,16 +31,16 @@ moment to decrypt a message, and what it has decrypted it cannot decrypt again."
 ROW_GONE_PATIENCE = 0.5
 
 
-class Farewell:
-    def __init__(self, line: Line, folder: Folder) -> None:
-        self._line, self._folder = line, folder
+class Shutdown:
+    def __init__(self, worker: Pipe, folder: Folder) -> None:
+        self._worker, self._folder = worker, folder
         self._endings: queue.SimpleQueue[Ending] = queue.SimpleQueue()
         self.unlink = False
         self.was_paired = session_file.has_device(folder.session_file)
 
     def start(self, client: "Client", outgoing: Outgoing) -> None:
         self._client, self._outgoing = client, outgoing
-        threading.Thread(target=self._run, name="farewell", daemon=True).start()
+        threading.Thread(target=self._run, name="shutdown", daemon=True).start()
 
     def because(self, ending: Ending) -> None:
         """May be called any number of times, from any thread; does not wait."""
@@ -60,7 +60,7 @@ class Farewell:
         if self._client.started.is_set():
             _try_for(DISCONNECT_PATIENCE, self._client.disconnect)
             self._let_events_arrive()
-        self._line.end(self._with_the_files_word(ending.close))
+        self._worker.end(self._with_the_files_word(ending.close))
 
     def _hear_more(self, best: Ending) -> Ending:
         if best.says is Says.ALL:

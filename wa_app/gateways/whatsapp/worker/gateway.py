@@ -16,7 +16,7 @@ from wa_app.gateways.whatsapp.files.spool import read_spool
 from wa_app.gateways.whatsapp.launch import UNLINK_PATIENCE, Settings
 from wa_app.gateways.whatsapp.worker import library_version, reachability
 from wa_app.gateways.whatsapp.worker.launcher import Launcher, environment_without
-from wa_app.gateways.whatsapp.worker.supervisor import KILL_PATIENCE, Socket, Switchboard
+from wa_app.gateways.whatsapp.worker.supervisor import KILL_PATIENCE, Socket, Supervisor
 from wa_app.sealing import Sealer, Unreadable, WrongKey
 
 log = logging.getLogger(__name__)
@@ -52,23 +52,23 @@ class WhatsAppGateway:
             pairing_window=pairing_window.total_seconds(),
         )
         self._secrets = secrets
-        self._switchboard: Switchboard | None = None
+        self._supervisor: Supervisor | None = None
 
     # ---- sockets
 
     def start(self, sink: Sink) -> None:
         self._seal_all()
-        self._switchboard = Switchboard(
+        self._supervisor = Supervisor(
             self._settings,
             lambda: Launcher(environment_without(self._secrets)),
             sink,
             self._close_of,
         )
-        self._switchboard.start()
+        self._supervisor.start()
 
     def stop(self, grace: float) -> None:
-        if self._switchboard is not None:
-            self._switchboard.stop(grace)
+        if self._supervisor is not None:
+            self._supervisor.stop(grace)
             self._seal_all()
 
     def open(self, dial: Dial) -> None:
@@ -86,10 +86,10 @@ class WhatsAppGateway:
         return self._running.tell(socket_id, command)
 
     @property
-    def _running(self) -> Switchboard:
-        if self._switchboard is None:
+    def _running(self) -> Supervisor:
+        if self._supervisor is None:
             raise RuntimeError("start() the gateway first")
-        return self._switchboard
+        return self._supervisor
 
     def _close_of(self, entry: Socket) -> Close:
         connection_id = entry.dial.connection_id
@@ -179,13 +179,13 @@ class WhatsAppGateway:
                 spool.unlink(missing_ok=True)
 
     def _live(self) -> set[str]:
-        return self._switchboard.live_connections() if self._switchboard else set()
+        return self._supervisor.live_connections() if self._supervisor else set()
 
     def spool_waiting(self) -> Iterable[str]:
         return sorted(self._folders.with_spool() - self._live())
 
     def kill_strays(self, connection_id: str) -> int:
-        own = self._switchboard.own_processes() if self._switchboard else set()
+        own = self._supervisor.own_processes() if self._supervisor else set()
         holder = self._folders.of(connection_id).holder()
         return int(holder is not None and holder not in own and holder.kill(KILL_PATIENCE))
 
@@ -204,7 +204,7 @@ class WhatsAppGateway:
         return self._folders.in_use()
 
     def strays(self) -> Mapping[str, int]:
-        own = self._switchboard.own_processes() if self._switchboard else set()
+        own = self._supervisor.own_processes() if self._supervisor else set()
         holders = {name: self._folders.of(name).holder() for name in self._folders.in_use()}
         return {name: one.pid for name, one in holders.items() if one and one not in own}
 

@@ -67,7 +67,7 @@ class Socket:
             return not self.deaf
 
 
-class Switchboard:
+class Supervisor:
     """One class, because opening, ending and what the thread hears all move the same sockets along,
     under one lock. `close_of` says with which close one whose process has ended is reported."""
 
@@ -135,7 +135,7 @@ class Switchboard:
         if entry is not None:
             self._ask_to_end(entry, Reason.REQUESTED, unlink=unlink)
             deadline = time.monotonic() + grace
-            self._see_out([entry], deadline, deadline + KILL_PATIENCE)
+            self._wait_then_kill([entry], deadline, deadline + KILL_PATIENCE)
 
     def stop(self, grace: float) -> None:
         deadline = time.monotonic() + grace
@@ -147,7 +147,7 @@ class Switchboard:
         for entry in entries:
             self._ask_to_end(entry, Reason.SERVICE_STOPPED)
         # What is left of the time is for killing whoever does not end.
-        self._see_out(entries, deadline - grace / 4, deadline)
+        self._wait_then_kill(entries, deadline - grace / 4, deadline)
         with self._lock:
             launcher, self._launcher = self._launcher, None
         if launcher is not None:
@@ -158,7 +158,7 @@ class Switchboard:
         entry.wanted_end = entry.wanted_end or reason
         entry.send(End(unlink))
 
-    def _see_out(self, entries: list[Socket], kill_at: float, deadline: float) -> None:
+    def _wait_then_kill(self, entries: list[Socket], kill_at: float, deadline: float) -> None:
         for entry in entries:
             entry.gone.wait(max(0.0, kill_at - time.monotonic()))
         late = [entry for entry in entries if not entry.gone.is_set()]
@@ -263,9 +263,9 @@ class Switchboard:
                     pass
                 self._conclude(entry)
             case None:
-                self._mourn(launcher)
+                self._on_forkserver_exit(launcher)
 
-    def _mourn(self, launcher: Launcher) -> None:
+    def _on_forkserver_exit(self, launcher: Launcher) -> None:
         """The forkserver was killed. Its children live on, until their pipes close."""
         log.error("the forkserver died; its session processes are ended")
         with self._lock:

@@ -90,7 +90,7 @@ def shown() -> dict[str, Any]:
         "total": sum(count for _badge, count in counts),
         "owner": owner,
         "alive": alive,
-        "standbys": ownership.standing_by(at, stale_after),
+        "standbys": ownership.standbys(at, stale_after),
         "columns": COLUMNS,
         "actions": ACTIONS,
         "statuses": STATUS_BADGES,
