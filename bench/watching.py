@@ -56,7 +56,7 @@ def monitor(count: int) -> list[Line]:
         with app.app_context():
             ids = fill(CONNECTIONS)
             signs = Signs(set(ids[:: CONNECTIONS // SILENT]))
-            gateways = create_runtime(app).tools.gateways
+            gateways = create_runtime(app).context.gateways
             ticking = Monitor(
                 app.config["SETTINGS"], signs, gateways, clock=utc_now, dice=lambda: 0.5
             )

@@ -1,6 +1,6 @@
 """Carries out operations: an administrator's work beyond one row. In the owner only.
 
-A request is a row, written by `operation_requests.py`. The owner plans it, writes every single
+A request is a row, written by `requests.py`. The owner plans it, writes every single
 thing down that would go, then does one after the other and writes down how it went. So a dry run
 is a plan that is not carried out, and a crash in the middle costs nothing: what has no outcome yet
 is done after the restart.

@@ -38,7 +38,7 @@ class Pipe:
         self.obey = obey
 
     def listen(self) -> None:
-        threading.Thread(target=self._listen, name="line", daemon=True).start()
+        threading.Thread(target=self._listen, name="pipe", daemon=True).start()
 
     def _listen(self) -> None:
         while True:

@@ -85,7 +85,7 @@ class Session:
             client.connect(self._dial.proxy)
         except LibraryError as error:
             self._end(endings.failed_dial(str(error)))
-        while True:  # the farewell ends all
+        while True:  # the shutdown ends all
             time.sleep(60)
 
     def obey(self, command: Command) -> None:
