@@ -25,7 +25,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.FILE_CORRUPT: _("The saved login could not be read"),
     Reason.CLEANUP_FAILED: _("The old login could not be removed"),
     Reason.PAIRING_TIMEOUT: _("Nobody scanned the code in time"),
-    Reason.OTHER_NUMBER: _("Another number was linked"),
+    Reason.OTHER_NUMBER: _("It is not the number this connection belongs to"),
     Reason.REQUESTED: _("You asked for it"),
     Reason.USER_INACTIVE: _("The account was switched off"),
 }

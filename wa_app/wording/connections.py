@@ -5,15 +5,17 @@ are all made from what stands here, so they cannot disagree.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.connection import is_under_way, shown_status
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
+from wa_app.wording.times import phone
 
 
 @dataclass(frozen=True)
@@ -232,9 +234,21 @@ def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Exp
 
 def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
     cause = connection.hold_cause
+    own_number = connection.linked_phone or connection.pair_phone
+    if hold is Hold.OTHER_NUMBER and own_number:
+        return _explain_other_number(own_number)
     if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
         return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
     return HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]
+
+
+def _explain_other_number(own_number: str) -> Explanation:
+    body = gettext(
+        "This connection belongs to %(number)s, so nothing is sent from the number that was linked "
+        "now. Say whether that is the new number of this shop, or unlink it.",
+        number=phone(own_number),
+    )
+    return replace(HOLDS[Hold.OTHER_NUMBER], body=body)
 
 
 def _explain_opening(connection: Connection) -> Explanation:

@@ -1,4 +1,5 @@
-"""What the worker, the forkserver and a session process say to each other besides `domain/sessions/socket_messages.py`.
+"""What the worker, the forkserver and a session process say to each other besides the messages of
+`domain/sessions/socket_messages.py`.
 
 Requests go to the forkserver, each with the ticket of a process (the worker numbers them);
 reports come back. Pickled, over a socket that only these two have.

@@ -99,13 +99,6 @@ class Card:
         return named or str(TABS[self.channel])
 
     @property
-    def own_number(self) -> str | None:
-        """The number it belongs to, where another one is linked."""
-        seen = self.connection
-        held = seen is not None and seen.hold is Hold.OTHER_NUMBER
-        return (seen.linked_phone or seen.pair_phone) if seen and held else None
-
-    @property
     def is_quiet(self) -> bool:
         """Nothing to explain: it works."""
         return self.explanation.action is Action.NONE
