@@ -114,14 +114,3 @@ def test_it_can_be_taken_back(of_020: Flask) -> None:
         upgrade()
         left = db.session.scalars(select(OperationStep.version).order_by(OperationStep.id)).all()
         assert list(left) == [None, None, *[4] * 7]
-
-
-def test_models_and_migrations_agree(of_020: Flask) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    with of_020.app_context():
-        upgrade()
-        with db.engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, db.metadata) == []
