@@ -53,6 +53,7 @@ def server(
         server.wait_until_nothing_runs()
     finally:
         server.clean_up()
+        server.give_up_port()
 
 
 class Disk:
