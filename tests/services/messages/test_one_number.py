@@ -76,6 +76,21 @@ def test_accepted_the_new_number_has_chats_of_its_own(relinked: World) -> None:
     assert done == 1
 
 
+def test_what_comes_back_to_the_outbox_later_does_not_leave_through_the_new_number(
+    relinked: World,
+) -> None:
+    """It was being sent when the number changed, and nobody knew what became of it."""
+    relinked.ask(requests.choose_number, keep=True)
+    with relinked.app.app_context():
+        late = db.session.query(Message).filter_by(text="Su pedido está listo.").one()
+        late.state, late.cause = MessageState.PENDING, None
+        db.session.commit()
+    relinked.advance(30)
+    assert relinked.connection.status is Status.CONNECTED
+    assert waiting(relinked).state is MessageState.PENDING
+    assert relinked.answers("+34600111222") == []
+
+
 def test_unlinked_a_new_code_follows_and_the_number_stays_the_first(relinked: World) -> None:
     relinked.ask(requests.choose_number, keep=False)
     relinked.advance(5)
