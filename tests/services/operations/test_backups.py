@@ -216,6 +216,15 @@ def test_every_linked_number_is_backed_up_and_no_other(shop: Shop) -> None:
     assert shop.do("backup.create", connection="nobody").steps == []
 
 
+def test_a_reset_keeps_a_copy_of_what_it_removes(shop: Shop) -> None:
+    operation = shop.do("cleanup.full_reset")
+    assert {step.what: step.outcome for step in operation.steps} == {"clean": "done"}
+    [copy] = backup_files.list_all(shop.settings)
+    assert backup_files.read(shop.settings, copy) == image("ana:1")
+    assert shop.gateway.export(shop.id) is None
+    assert not shop.row.has_credentials
+
+
 def test_a_whole_backup_is_called_that_even_when_its_connection_is_gone(shop: Shop) -> None:
     backup = shop.backup()
     db.session.delete(shop.row)
