@@ -10,7 +10,7 @@ from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Audit, Chat, Connection, Message
 from wa_app.services.connections import requests
-from wa_app.services.messages import outbox
+from wa_app.services.messages import inbox, outbox
 
 FIRST = "+34600999888"
 CUSTOMER = "34600111222@s.whatsapp.net"
@@ -57,7 +57,7 @@ def test_a_crash_and_a_mere_reconnect_change_nothing(relinked: World) -> None:
 
 def test_accepted_the_new_number_has_chats_of_its_own(relinked: World) -> None:
     relinked.ask(requests.choose_number, keep=True)
-    relinked.advance(5)
+    relinked.advance(20)
     seen = relinked.connection
     assert (seen.status, seen.linked_phone) == (Status.CONNECTED, seen.phone)
     late = waiting(relinked)
@@ -76,19 +76,36 @@ def test_accepted_the_new_number_has_chats_of_its_own(relinked: World) -> None:
     assert done == 1
 
 
-def test_what_comes_back_to_the_outbox_later_does_not_leave_through_the_new_number(
+def test_a_text_accepted_while_the_number_changed_does_not_leave_through_the_new_one(
     relinked: World,
 ) -> None:
-    """It was being sent when the number changed, and nobody knew what became of it."""
+    """Whoever wrote it had read the connection a moment before."""
     relinked.ask(requests.choose_number, keep=True)
     with relinked.app.app_context():
         late = db.session.query(Message).filter_by(text="Su pedido está listo.").one()
         late.state, late.cause = MessageState.PENDING, None
         db.session.commit()
-    relinked.advance(30)
+    relinked.settle()
     assert relinked.connection.status is Status.CONNECTED
     assert waiting(relinked).state is MessageState.PENDING
+    relinked.advance(20)
+    assert waiting(relinked).cause is FailCause.OTHER_NUMBER
     assert relinked.answers("+34600111222") == []
+
+
+def test_what_was_written_before_the_first_linking_is_never_called_another_numbers(
+    world: World,
+) -> None:
+    """Not even where the same customer has written to the number already."""
+    with world.app.app_context():
+        connection = db.session.get_one(Connection, world.connection_id)
+        outbox.accept(connection, CUSTOMER, "Su pedido está listo.")
+        inbox.chat_of(connection.id, FIRST, CUSTOMER)
+        connection.linked_phone = FIRST
+        inbox.number_known(connection.id, FIRST)
+        db.session.commit()
+    world.advance(20)
+    assert waiting(world).state is MessageState.PENDING
 
 
 def test_unlinked_a_new_code_follows_and_the_number_stays_the_first(relinked: World) -> None:

@@ -246,16 +246,20 @@ def drop_late_answers(now: datetime, policy: MessagePolicy) -> None:
     db.session.commit()
 
 
-def number_changed(connection_id: str, phone: str) -> None:
-    """The connection has `phone` from now on: what waits for another number would wait for ever.
-    In the transaction under way."""
-    others = select(Chat.id).where(Chat.connection_id == connection_id, Chat.phone != phone)
+def drop_what_no_number_sends() -> None:
+    """What was written for a number that its connection no longer has would wait for ever."""
+    others = (
+        select(Chat.id)
+        .join(Connection, Connection.id == Chat.connection_id)
+        .where(Chat.phone != "", Chat.phone != Connection.linked_phone)
+    )
     left = (
         update(Message)
-        .where(Message.chat_id.in_(others), Message.state == MessageState.PENDING)
+        .where(Message.state == MessageState.PENDING, Message.chat_id.in_(others))
         .values(state=MessageState.FAILED, cause=FailCause.OTHER_NUMBER)
     )
     db.session.execute(left)
+    db.session.commit()
 
 
 def receipt(connection_id: str, news: Receipt) -> None:

@@ -10,7 +10,7 @@ from wa_app.domain.sessions.policy import Policy
 from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, ConnectionEvent
-from wa_app.services.messages import inbox, outbox
+from wa_app.services.messages import inbox
 
 log = structlog.get_logger()
 
@@ -20,7 +20,6 @@ def apply(connection: Connection, observed: Observed, now: datetime, policy: Pol
     before, connection.observed = connection.observed, observed
     if observed.linked_phone is not None and observed.linked_phone != before.linked_phone:
         inbox.number_known(connection.id, observed.linked_phone)
-        outbox.number_changed(connection.id, observed.linked_phone)
     if _story(before) == _story(observed):
         return
     event = ConnectionEvent(
