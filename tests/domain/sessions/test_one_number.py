@@ -91,6 +91,23 @@ def test_accepted_and_switched_off_at_once_it_is_still_accepted() -> None:
     assert rested.observed.linked_phone == THEIRS
 
 
+@pytest.mark.parametrize(
+    "kinds", [("accept_number", "unlink_number"), ("unlink_number", "accept_number")]
+)
+def test_who_presses_both_buttons_keeps_the_first_number(kinds: tuple[str, str]) -> None:
+    """In two tabs, before anybody has come to the first: the number is unlinked, which the other
+    choice cannot take back."""
+    both = asked(asked(WANTED, kinds[0]), kinds[1])
+    dial = step(both, held(), socket=False)
+    assert isinstance(dial, DialNow)
+    up = hear(both, dial.observed, Opened(THEIRS, "Bruno"))
+    assert step(both, up, socket=True) == Wipe(both.wipe_version, unlink=True)
+    wiped = after_wipe(up, both.wipe_version, NOW, folder_gone=True)
+    again = step(both, wiped, socket=False)
+    assert isinstance(again, DialNow)
+    assert again.observed.linked_phone == OURS
+
+
 def test_a_mere_reconnect_accepts_nothing() -> None:
     again = asked(WANTED, "reconnect")
     dial = step(again, held(), socket=False)

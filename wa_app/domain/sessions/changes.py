@@ -56,8 +56,10 @@ def hold_other_number(observed: Observed, phone: str, now: datetime) -> Observed
 
 def forget_trouble(observed: Observed, wanted: Wanted) -> Observed:
     """A person asked: hold, counters and timers of what was before mean nothing any more. If they
-    asked for it, the number that was linked last is the connection's own from now on."""
-    accepted = wanted.number_version > observed.observed_version
+    asked for it, and for nothing else since, the number that was linked last is the connection's
+    own from now on."""
+    earlier = max(observed.observed_version, wanted.unlink_version)
+    accepted = observed.hold is Hold.OTHER_NUMBER and wanted.number_version > earlier
     return replace(
         without_hold(observed),
         linked_phone=observed.phone if accepted else observed.linked_phone,
