@@ -196,6 +196,7 @@ class World:
         self.refused = False
 
     def news(self, news: News, socket_id: int) -> None:
+        going = wipe_pending(self.wanted, self.observed)
         self.note_number(news, socket_id)
         after = after_news(
             self.effective,
@@ -214,7 +215,8 @@ class World:
             self.up_since = self.now
         if isinstance(news, Closed):
             self.end_socket()
-            if classify(news.close) in BLOCKING:
+            # A login that is about to be wiped takes along what WhatsApp has against it.
+            if classify(news.close) in BLOCKING and not going:
                 self.blocked_by, self.blocked_library = news.close, self.library
                 self.free_dials = 0
 
