@@ -85,6 +85,7 @@ def test_a_text_accepted_while_the_number_changed_does_not_leave_through_the_new
         late = db.session.query(Message).filter_by(text="Su pedido está listo.").one()
         late.state, late.cause = MessageState.PENDING, None
         db.session.commit()
+    relinked.customer_writes("Hola", "Luis")  # the new number has a chat of its own
     relinked.settle()
     assert relinked.connection.status is Status.CONNECTED
     assert waiting(relinked).state is MessageState.PENDING

@@ -109,7 +109,7 @@ def ready(now: datetime) -> Sequence[str]:
     due = (
         select(Message.connection_id)
         .join(Connection)
-        .join(Chat)
+        .join(Chat, Chat.id == Message.chat_id)
         .where(Connection.status == Status.CONNECTED, _OF_THIS_NUMBER, *_due(now))
         .distinct()
     )
@@ -164,7 +164,7 @@ def _next(connection_id: str, now: datetime) -> Select[int]:
     return (
         select(Message.id)
         .join(Connection)
-        .join(Chat)
+        .join(Chat, Chat.id == Message.chat_id)
         .where(
             Message.connection_id == connection_id,
             Connection.status == Status.CONNECTED,
