@@ -35,7 +35,7 @@ from wa_app.gateways.whatsapp.launch import (
     Started,
 )
 from wa_app.gateways.whatsapp.preload import preload
-from wa_app.gateways.whatsapp.process_id import Identity
+from wa_app.gateways.whatsapp.process_id import ProcessId
 
 
 class Forkserver:
@@ -82,9 +82,9 @@ class Forkserver:
             become_session_process(self._worker, start, pipe)
         os.close(pipe)
         self._tickets[pid] = start.ticket
-        identity = Identity.of(pid)
-        if identity is not None:
-            self._report(Started(start.ticket, identity))
+        session = ProcessId.of(pid)
+        if session is not None:
+            self._report(Started(start.ticket, session))
 
     def _kill(self, ticket: int) -> None:
         for pid, other in self._tickets.items():

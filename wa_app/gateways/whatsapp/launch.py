@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 
 from wa_app.domain.sessions.socket_messages import Dial
-from wa_app.gateways.whatsapp.process_id import Identity
+from wa_app.gateways.whatsapp.process_id import ProcessId
 
 MAX_REQUEST = 1 << 16
 
@@ -60,7 +60,7 @@ Request = Start | Kill
 @dataclass(frozen=True)
 class Started:
     ticket: int
-    identity: Identity
+    process: ProcessId
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ Report = Started | Ended
 class FolderInUse:
     """A session process's last word when another process holds its folder."""
 
-    holder: Identity | None
+    holder: ProcessId | None

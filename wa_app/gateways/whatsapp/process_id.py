@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Identity:
+class ProcessId:
     """`started` is field 22 of /proc/<pid>/stat: clock ticks from boot to the process's start."""
 
     pid: int
@@ -18,14 +18,14 @@ class Identity:
         return f"{self.pid} {self.started}"
 
     @classmethod
-    def parse(cls, text: str) -> "Identity | None":
+    def parse(cls, text: str) -> "ProcessId | None":
         match text.split():
             case [pid, started] if pid.isdecimal() and started.isdecimal():
                 return cls(int(pid), int(started))
         return None
 
     @classmethod
-    def of(cls, pid: int) -> "Identity | None":
+    def of(cls, pid: int) -> "ProcessId | None":
         """The living process with that pid; None when there is none (a zombie has ended)."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
@@ -42,7 +42,7 @@ class Identity:
         except OSError:
             return False
         try:
-            if Identity.of(self.pid) != self:
+            if ProcessId.of(self.pid) != self:
                 return False
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             select.select([handle], [], [], patience)

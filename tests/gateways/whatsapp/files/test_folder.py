@@ -9,7 +9,7 @@ import pytest
 from wa_app.gateways.whatsapp.files import folder as folder_module
 from wa_app.gateways.whatsapp.files.folder import Folder, FolderInUseError
 from wa_app.gateways.whatsapp.files.folders import Folders
-from wa_app.gateways.whatsapp.process_id import Identity
+from wa_app.gateways.whatsapp.process_id import ProcessId
 from wa_app.sealing import Sealer
 
 
@@ -31,10 +31,10 @@ def test_the_folder_is_private(folder: Folder) -> None:
 
 def test_only_one_holds_it_and_signs(folder: Folder) -> None:
     held = folder.hold(0)
-    assert folder.holder() == Identity.of(os.getpid())
+    assert folder.holder() == ProcessId.of(os.getpid())
     with pytest.raises(FolderInUseError) as refused:
         folder.hold(0)
-    assert refused.value.holder == Identity.of(os.getpid())
+    assert refused.value.holder == ProcessId.of(os.getpid())
     os.close(held)
 
 
@@ -93,15 +93,15 @@ def test_a_nearly_full_disk_is_refused(folder: Folder, monkeypatch: pytest.Monke
 
 
 def test_a_process_is_known_by_its_start_too() -> None:
-    own = Identity.of(os.getpid())
+    own = ProcessId.of(os.getpid())
     assert own is not None
-    assert Identity.parse(str(own)) == own
-    assert not Identity(own.pid, own.started + 1).kill(0)
+    assert ProcessId.parse(str(own)) == own
+    assert not ProcessId(own.pid, own.started + 1).kill(0)
 
 
 @pytest.mark.parametrize("text", ["", "12", "12 x", "1 2 3", "-1 5"])
 def test_an_illegible_signature_names_nobody(text: str) -> None:
-    assert Identity.parse(text) is None
+    assert ProcessId.parse(text) is None
 
 
 def test_removing_says_whether_there_was_a_session(folder: Folder, folders: Folders) -> None:

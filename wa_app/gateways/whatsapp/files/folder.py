@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wa_app.gateways.whatsapp.files import session_file
-from wa_app.gateways.whatsapp.process_id import Identity
+from wa_app.gateways.whatsapp.process_id import ProcessId
 
 ROOM_TO_OPEN = 16_000_000
 ROOM_TO_STAY = 8_000_000
@@ -27,7 +27,7 @@ LOCK_RETRY = 0.05
 class FolderInUseError(OSError):
     """Another process holds the folder; `holder` is who it says it is."""
 
-    def __init__(self, holder: Identity | None) -> None:
+    def __init__(self, holder: ProcessId | None) -> None:
         super().__init__(f"held by process {holder}")
         self.holder = holder
 
@@ -126,7 +126,7 @@ class Folder:
         os.close(descriptor)
         return None
 
-    def holder(self) -> Identity | None:
+    def holder(self) -> ProcessId | None:
         """The living process that holds the lock, as it signed; None when nobody does."""
         try:
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CLOEXEC)
@@ -135,7 +135,7 @@ class Folder:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return Identity.parse(os.pread(descriptor, 100, 0).decode("ascii", "replace"))
+            return ProcessId.parse(os.pread(descriptor, 100, 0).decode("ascii", "replace"))
         finally:
             os.close(descriptor)
         return None
@@ -152,4 +152,4 @@ def _mark(file: Path) -> tuple[int, int] | None:
 
 def _sign(descriptor: int) -> None:
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(Identity.of(os.getpid())).encode(), 0)
+    os.pwrite(descriptor, str(ProcessId.of(os.getpid())).encode(), 0)

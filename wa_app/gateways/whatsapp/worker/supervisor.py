@@ -22,7 +22,7 @@ from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.socket_messages import Closed, Command, Dial, End, News
 from wa_app.gateways.base import Sink
 from wa_app.gateways.whatsapp.launch import Ended, FolderInUse, Settings, Start, Started
-from wa_app.gateways.whatsapp.process_id import Identity
+from wa_app.gateways.whatsapp.process_id import ProcessId
 from wa_app.gateways.whatsapp.worker.launcher import Launcher
 from wa_app.gateways.whatsapp.worker.listener import Listener
 
@@ -44,7 +44,7 @@ class Socket:
     ticket: int = 0
     launcher: Launcher | None = None
     pipe: Connection | None = None
-    identity: Identity | None = None
+    process: ProcessId | None = None
     last_word: Close | None = None
     in_use: FolderInUse | None = None
     status: int | None = None
@@ -100,11 +100,11 @@ class Supervisor:
         with self._lock:
             return {entry.dial.connection_id for entry in self._sockets.values()}
 
-    def own_processes(self) -> set[Identity]:
+    def own_processes(self) -> set[ProcessId]:
         with self._lock:
-            known = {entry.identity for entry in self._sockets.values()}
+            known = {entry.process for entry in self._sockets.values()}
         # The worker itself holds a folder while it seals it.
-        return {identity for identity in (*known, Identity.of(os.getpid())) if identity}
+        return {process for process in (*known, ProcessId.of(os.getpid())) if process}
 
     def open(self, dial: Dial) -> None:
         entry = Socket(dial)
@@ -212,7 +212,7 @@ class Supervisor:
     def _try_again(self, entry: Socket) -> None:
         """Make room for it: whatever holds the folder is a process that should have ended."""
         holder = entry.in_use.holder if entry.in_use else None
-        entry.in_use = entry.identity = None
+        entry.in_use = entry.process = None
         if holder is not None and holder not in self.own_processes():
             log.warning("process %s holds the session folder; killing it", holder.pid)
             holder.kill(KILL_PATIENCE)
@@ -254,8 +254,8 @@ class Supervisor:
 
     def _hear_report(self, launcher: Launcher) -> None:
         match launcher.report():
-            case Started(ticket, identity):
-                self._tickets[ticket].identity = identity
+            case Started(ticket, process):
+                self._tickets[ticket].process = process
             case Ended(ticket, status):
                 entry = self._tickets[ticket]
                 entry.status = status
@@ -275,8 +275,8 @@ class Supervisor:
         self._retire(launcher, patience=0)
         for entry in orphans:
             self._hang_up(entry)
-            if entry.identity is not None:
-                entry.identity.kill(KILL_PATIENCE)
+            if entry.process is not None:
+                entry.process.kill(KILL_PATIENCE)
             self._conclude(entry)
 
     def _retire(self, launcher: Launcher, patience: float) -> None:
