@@ -60,11 +60,12 @@ def test_a_fault_is_told_as_state_hold_and_words(
 
 
 def test_a_lost_line_comes_back_by_itself_and_is_told(linked: Number) -> None:
+    before = len(linked.events())
     linked.fault("drop_once")
-    waiting = linked.wait_for("CONNECTING")
-    assert waiting["attempt"] == 1
-    assert waiting["explanation"]["title"] == "The connection was lost."
-    linked.wait_for("CONNECTED")
+    linked.wait_for(lambda seen: seen["connected"] and seen["lastDisconnect"])
+    lost, *_, back = linked.events()[before:]
+    assert (lost["status"], lost["reason"], lost["attempt"]) == ("CONNECTING", "connection_lost", 1)
+    assert (back["status"], back["hold"]) == ("CONNECTED", None)
 
 
 def test_a_text_that_was_written_while_off_is_answered_after_the_reconnect(linked: Number) -> None:

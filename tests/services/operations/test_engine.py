@@ -34,7 +34,9 @@ def context(world: World) -> Callable[[], Context]:
     return lambda: world.context
 
 
-def carry_out(world: World, context: Context) -> BaseException | None:
+def carry_out(
+    world: World, context: Context, *, meanwhile: Callable[[], object] = lambda: None
+) -> BaseException | None:
     """The owner's thread, while the world goes on; what killed it, if something did."""
     killed: list[BaseException] = []
 
@@ -49,6 +51,7 @@ def carry_out(world: World, context: Context) -> BaseException | None:
     thread.start()
     while thread.is_alive():
         world.settle()
+        meanwhile()
         thread.join(0.01)
     return killed[0] if killed else None
 
@@ -232,9 +235,13 @@ def test_a_step_that_hangs_is_given_up_and_the_others_go_on(
     for name in ("hangs", "plain"):
         (sessions / name).mkdir(parents=True)
     os.mkfifo(sessions / "hangs" / "session.sealed")
-    monkeypatch.setattr(engine, "STEP_PATIENCE", 3.0)
     asked = ask(world, "cleanup.orphans")
-    carry_out(world, context())
+
+    def lose_patience() -> None:
+        if outcomes(world, asked).get("plain"):
+            monkeypatch.setattr(engine, "STEP_PATIENCE", 0)
+
+    carry_out(world, context(), meanwhile=lose_patience)
     assert outcomes(world, asked) == {"hangs": "failed", "plain": "done"}
     with open(sessions / "hangs" / "session.sealed", "wb"):
         pass  # whoever still waits may go

@@ -10,15 +10,16 @@ from __future__ import annotations
 import random
 import sqlite3
 import sys
-import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from contextlib import closing
+from itertools import takewhile
 from typing import Any
 
 import pytest
 
 from tests.product.server import Server, wait_until
-from tests.whatsapp_server import Contact, WhatsAppServer
+from tests.whatsapp_server import WhatsAppServer
 
 from .link import Link, NewLink
 
@@ -30,9 +31,6 @@ KILLS = {"worker": 3, "session": 4, "line": 3}
 MOST_UNANSWERED = 50
 """With so many, the customers wait: else all texts would be in before the second kill."""
 
-AN_INSTANT = 1.0
-"""Between a confirmation by the library and our knowing of the text, on a busy machine."""
-
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
@@ -42,7 +40,8 @@ def settings() -> dict[str, str]:
 class Killer:
     def __init__(self, server: Server, link: Link, dice: random.Random) -> None:
         self._server, self._link, self._dice = server, link, dice
-        self.sessions_killed_at: list[float] = []
+        self.lines_killed: set[object] = set()
+        """Numbers of the connections whose session process was killed."""
 
     def kill(self, what: str) -> None:
         match what:
@@ -52,7 +51,7 @@ class Killer:
                 self._server.worker.kill()
             case "session":
                 wait_until(self._link.process, "a session process").kill()
-                self.sessions_killed_at.append(time.time())
+                self.lines_killed.update(self._link.dials[-1:])
             case "line":
                 wait_until(lambda: self._link.device.connection, "a connection")
                 fault = self._dice.choice(["reset", "end", "close", "stream_error_503"])
@@ -112,11 +111,11 @@ def test_nothing_is_lost_through_ten_kills(
     order = customers * TEXTS_EACH
     dice.shuffle(order)
 
-    sent: dict[str, Contact] = {}
+    sent: set[str] = set()
     for number, customer in enumerate(order):
         if number in kills:
             killer.kill(kills[number])
-        sent[customer.send(link.phone, f"Pregunta {number}")] = customer
+        sent.add(customer.send(link.phone, f"Pregunta {number}"))
         enough = len(sent) - MOST_UNANSWERED
         whatsapp.wait_until(lambda enough=enough: answers.count >= enough, 60, "answers")
     whatsapp.wait_until(lambda: not link.device.pending, 60, "all texts confirmed")
@@ -124,8 +123,8 @@ def test_nothing_is_lost_through_ten_kills(
 
     rows = query(server, "SELECT wa_id FROM message WHERE direction = 'in'")
     stored = Counter(id for (id,) in rows)
-    lost = sent.keys() - stored.keys()
-    in_hand = {id for id in lost if was_in_hand(sent[id], id, killer.sessions_killed_at)}
+    lost = sent - stored.keys()
+    in_hand = texts_in_hand(whatsapp, killer.lines_killed, stored.keys())
     marked = query(server, "SELECT count(*) FROM message WHERE unknown_ends > 0")[0][0]
     with capsys.disabled():
         sys.stderr.write(
@@ -135,15 +134,24 @@ def test_nothing_is_lost_through_ten_kills(
         )
     assert lost == in_hand, link.story()
     assert len(lost) <= KILLS["session"]
-    assert set(stored) <= set(sent) and set(stored.values()) == {1}
+    assert set(stored) <= sent and set(stored.values()) == {1}
     assert answers_missing(server, answers) == {}
     assert doubles_unmarked(server, answers) == {}
     assert link.device.most_sockets == 1
 
 
-def was_in_hand(customer: Contact, id: str, killed_at: list[float]) -> bool:
-    confirmed = [receipt.at for receipt in customer.receipts if receipt.id == id]
-    return any(abs(at - kill) < AN_INSTANT for at in confirmed for kill in killed_at)
+def texts_in_hand(
+    whatsapp: WhatsAppServer, lines: Collection[object], stored: Collection[str]
+) -> set[str]:
+    """Those that a killed process had confirmed last, so that nothing after them was stored."""
+    confirmed: dict[object, list[str]] = defaultdict(list)
+    for entry in whatsapp.journal.of("receipt"):
+        confirmed[entry.detail["connection"]].append(str(entry.detail["id"]))
+    return {
+        id
+        for line in lines
+        for id in takewhile(lambda id: id not in stored, reversed(confirmed[line]))
+    }
 
 
 def chats(server: Server) -> dict[str, tuple[int, int]]:
