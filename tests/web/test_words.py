@@ -1,6 +1,8 @@
 """Every state, hold, cause and code has words, and every page can say them in every language."""
 
+import html
 import itertools
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -19,6 +21,7 @@ from wa_app.models import Connection, ConnectionEvent, Owner, utc_now
 from wa_app.web.http.access import LOCALES
 from wa_app.web.pages import cards
 from wa_app.wording import closes, connections, messages, practice, refusals
+from wa_app.wording.connections import IN_THE_DIALOG, ON_THE_CARD
 
 TABLES = {
     "wording.connections.STATUS_BADGES": (connections.STATUS_BADGES, Status),
@@ -55,7 +58,6 @@ def test_every_refusal_has_a_status_and_words(kind: type[Refused]) -> None:
 
 
 def test_every_problem_the_code_names_has_words(app: Flask) -> None:
-    import re
     from pathlib import Path
 
     root = Path(domain_errors.__file__).parent.parent
@@ -163,6 +165,65 @@ def test_each_trouble_comes_with_its_cause_and_a_button_that_helps(
     if button:
         assert f'/connections/{connection.id}/{button}"' in card
     assert "/help/codes#440" in card
+
+
+def _troubles() -> Iterator[tuple[Status, Hold | None, Reason | None]]:
+    """Every state, and each hold with each cause that has words of its own."""
+    yield from ((status, None, Reason.CONNECTION_LOST) for status in Status)
+    causes = {*connections.PAIRING_STOPPED, *(cause for _, cause in connections.HOLD_CAUSES), None}
+    yield from ((Status.DISCONNECTED, hold, cause) for hold in Hold for cause in causes)
+
+
+def _controls_named_and_there(part: str) -> tuple[set[str], set[str]]:
+    """What the text of a part of a page says to press, and the words on its buttons."""
+    words = {str(word) for word in (*ON_THE_CARD.values(), *IN_THE_DIALOG.values())}
+    text = html.unescape(re.sub(r"<[^>]+>", " ", part))
+    named = re.findall(rf"[Pp]ress ({'|'.join(words)})\b", text)
+    assert len(named) == len(re.findall(r"[Pp]ress ", text)), text
+    buttons = re.findall(r"<button[^>]*>(.*?)</button>", part, re.DOTALL)
+    return set(named), {html.unescape(re.sub(r"<[^>]+>", "", one)).strip() for one in buttons}
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "not linked"])
+def test_what_a_text_says_to_press_stands_beside_it(
+    ana: Person, carla: Person, connection: Connection, owner: Owner, linked: bool
+) -> None:
+    named_at_all = set()
+    for status, hold, cause in _troubles():
+        heartbeat()
+        observe(
+            connection,
+            status=status,
+            hold=hold,
+            hold_cause=cause,
+            last_reason=cause,
+            has_credentials=linked,
+        )
+        card = ana.get(f"/live/{connection.id}/card").text.partition("<details")[0]
+        dialog = ana.get(f"/live/{connection.id}/pairing").text
+        row = carla.get("/live/admin/connections").text.partition("<tbody>")[2]
+        for place, part in (("card", card), ("dialog", dialog), ("table", row)):
+            named, there = _controls_named_and_there(part.partition("</tbody>")[0])
+            assert named <= there, (place, status, hold, cause, part)
+            named_at_all |= named
+    assert named_at_all == ({"Reconnect"} if linked else set()) | {"Connect", "New code"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (Reason.FOLDER_UNUSABLE, "The server cannot save the login"),
+        (Reason.UNREACHABLE, "WhatsApp cannot be reached"),
+        (Reason.SERVER_ERROR, "WhatsApp did not answer"),
+        (Reason.KEEPALIVE_TIMEOUT, "WhatsApp did not answer"),
+    ],
+)
+def test_a_pairing_that_is_tried_again_says_what_it_waits_for(
+    ana: Person, connection: Connection, owner: Owner, reason: Reason, words: str
+) -> None:
+    soon = utc_now() + timedelta(seconds=30)
+    observe(connection, status=Status.CONNECTING, next_attempt_at=soon, last_reason=reason)
+    assert words in ana.get(f"/live/{connection.id}/pairing").text
 
 
 def test_every_event_is_told(ana: Person, connection: Connection) -> None:

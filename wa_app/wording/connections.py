@@ -20,9 +20,16 @@ from wa_app.wording.times import phone
 
 @dataclass(frozen=True)
 class Explanation:
+    """`%(button)s` in a body is the button that helps, as it is called where the text stands."""
+
     title: str
     body: str
     action: Action
+
+
+ON_THE_CARD: Mapping[Action, str] = {Action.RECONNECT: _("Reconnect"), Action.PAIR: _("Connect")}
+IN_THE_DIALOG: Mapping[Action, str] = {**ON_THE_CARD, Action.PAIR: _("New code")}
+"""What the button for an action is called, by the place where it stands."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +70,17 @@ RESTARTING_BADGE = Badge(_("Restarting"), "progress", "arrows")
 HOLDS: Mapping[Hold, Explanation] = {
     Hold.CONFLICT: Explanation(
         _("Another device took over this number."),
-        _("Close WhatsApp Web there, then press Reconnect."),
+        _("Close WhatsApp Web there, then press %(button)s."),
         Action.RECONNECT,
     ),
     Hold.LOGGED_OUT: Explanation(
         _("This number was unlinked on the phone."),
-        _("Press Connect and scan a new code."),
+        _("Press %(button)s and scan a new code."),
         Action.PAIR,
     ),
     Hold.CREDENTIALS_CORRUPT: Explanation(
         _("The saved login of this number cannot be read."),
-        _("It was put aside, not deleted. Press Connect and scan a new code."),
+        _("It was put aside, not deleted. Press %(button)s and scan a new code."),
         Action.PAIR,
     ),
     Hold.CLIENT_OUTDATED: Explanation(
@@ -91,7 +98,7 @@ HOLDS: Mapping[Hold, Explanation] = {
     ),
     Hold.PAIRING_EXPIRED: Explanation(
         _("The code was not scanned in time."),
-        _("Keep the phone at hand, then press Connect for a new code."),
+        _("Keep the phone at hand, then press %(button)s."),
         Action.PAIR,
     ),
     Hold.OTHER_NUMBER: Explanation(
@@ -104,7 +111,7 @@ HOLDS: Mapping[Hold, Explanation] = {
     ),
     Hold.RETRIES_EXHAUSTED: Explanation(
         _("The connection could not be restored."),
-        _("Several attempts failed. Press Reconnect to try again."),
+        _("Several attempts failed. Press %(button)s to try again."),
         Action.RECONNECT,
     ),
 }
@@ -126,12 +133,12 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     ),
     (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
         _("The server cannot save the login of this number."),
-        _("Ask your administrator to look at the disk of the server, then press Reconnect."),
+        _("Ask your administrator to look at the disk of the server, then press %(button)s."),
         Action.RECONNECT,
     ),
     (Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED): Explanation(
         _("The old login of this number could not be removed."),
-        _("Ask your administrator to look at the disk of the server, then press Connect."),
+        _("Ask your administrator to look at the disk of the server, then press %(button)s."),
         Action.PAIR,
     ),
 }
@@ -141,17 +148,17 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
 PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
     Reason.UNREACHABLE: Explanation(
         _("WhatsApp cannot be reached."),
-        _("Look at the internet connection of the server, then press Connect."),
+        _("Look at the internet connection of the server, then press %(button)s."),
         Action.PAIR,
     ),
     Reason.FOLDER_UNUSABLE: Explanation(
         _("The server cannot save the login of this number."),
-        _("Ask your administrator to look at the disk of the server, then press Connect."),
+        _("Ask your administrator to look at the disk of the server, then press %(button)s."),
         Action.PAIR,
     ),
     None: Explanation(
         _("WhatsApp gave no code to scan."),
-        _("Several attempts failed. Press Connect to try again."),
+        _("Several attempts failed. Press %(button)s to try again."),
         Action.PAIR,
     ),
 }
@@ -159,12 +166,12 @@ PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
 
 NOT_LINKED = Explanation(
     _("No number is linked yet."),
-    _("Press Connect and scan the code with your phone."),
+    _("Press %(button)s and scan the code with your phone."),
     Action.PAIR,
 )
 SWITCHED_OFF = Explanation(
     _("You switched this connection off."),
-    _("The number stays linked. Press Reconnect to switch it on again."),
+    _("The number stays linked. Press %(button)s to switch it on again."),
     Action.RECONNECT,
 )
 COOLING_DOWN = Explanation(
@@ -180,14 +187,21 @@ OPENING = Explanation(_("Connecting to WhatsApp."), _("This takes a few seconds.
 LINKED = Explanation(
     _("Your phone is linked."), _("Getting ready. This takes a few seconds."), Action.WAIT
 )
+_NEXT_BY_ITSELF = _("The next attempt follows by itself.")
 TRYING_AGAIN = Explanation(
     _("The connection was lost."),
     _("It is restored by itself. There is nothing you need to do."),
     Action.WAIT,
 )
-PAIRING_AGAIN = Explanation(
-    _("WhatsApp did not answer."), _("The next attempt follows by itself."), Action.WAIT
-)
+PAIRING_AGAIN: Mapping[Reason | None, Explanation] = {
+    Reason.FOLDER_UNUSABLE: Explanation(
+        _("The server cannot save the login of this number."), _NEXT_BY_ITSELF, Action.WAIT
+    ),
+    Reason.UNREACHABLE: Explanation(_("WhatsApp cannot be reached."), _NEXT_BY_ITSELF, Action.WAIT),
+    None: Explanation(_("WhatsApp did not answer."), _NEXT_BY_ITSELF, Action.WAIT),
+}
+"""Before there is a login; None: any other cause."""
+
 SCAN = Explanation(
     _("Scan the code with your phone."),
     _("In WhatsApp: Settings, Linked devices, Link a device."),
@@ -209,8 +223,22 @@ RESTRICTED = Explanation(
 # ---- of one connection
 
 
-def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Explanation:
-    """What to tell about a connection. `alive`: the owner's heartbeat is fresh."""
+def explain(
+    connection: Connection | None,
+    *,
+    alive: bool,
+    now: datetime,
+    buttons: Mapping[Action, str] = ON_THE_CARD,
+) -> Explanation:
+    """What to tell about a connection. `alive`: the owner's heartbeat is fresh; `buttons`: what
+    they are called where it is told."""
+    found = _explanation(connection, alive=alive, now=now)
+    if found.action not in buttons:
+        return found
+    return replace(found, body=str(found.body) % {"button": buttons[found.action]})
+
+
+def _explanation(connection: Connection | None, *, alive: bool, now: datetime) -> Explanation:
     if connection is None:
         return NOT_LINKED
     if not alive:
@@ -239,7 +267,10 @@ def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
         return _explain_other_number(own_number)
     if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
         return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
-    return HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]
+    found = HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]
+    if found.action is Action.RECONNECT and not connection.has_credentials:
+        return replace(found, action=Action.PAIR)  # there is no login to reconnect with yet
+    return found
 
 
 def _explain_other_number(own_number: str) -> Explanation:
@@ -253,7 +284,9 @@ def _explain_other_number(own_number: str) -> Explanation:
 
 def _explain_opening(connection: Connection) -> Explanation:
     if connection.next_attempt_at is not None:
-        return TRYING_AGAIN if connection.has_credentials else PAIRING_AGAIN
+        cause = connection.last_reason
+        again = PAIRING_AGAIN.get(cause, PAIRING_AGAIN[None])
+        return TRYING_AGAIN if connection.has_credentials else again
     newly_paired = connection.has_credentials and connection.connected_at is None
     return LINKED if newly_paired else OPENING
 

@@ -19,7 +19,15 @@ from wa_app.services.ownership import owner_is_alive
 from wa_app.web.http import times
 from wa_app.web.http.access import practice_offered
 from wa_app.wording.closes import REASONS
-from wa_app.wording.connections import TABS, Badge, Explanation, badge_of, explain
+from wa_app.wording.connections import (
+    IN_THE_DIALOG,
+    ON_THE_CARD,
+    TABS,
+    Badge,
+    Explanation,
+    badge_of,
+    explain,
+)
 
 FAST, SLOW = 1000, 5000
 """Milliseconds between two looks of a live part: while something happens, and otherwise."""
@@ -40,8 +48,8 @@ class Button:
 
 BUTTONS: Mapping[Action, tuple[Button, ...]] = {
     Action.NONE: (),
-    Action.RECONNECT: (Button("home.reconnect", _("Reconnect")),),
-    Action.PAIR: (Button("home.connect", _("Connect")),),
+    Action.RECONNECT: (Button("home.reconnect", ON_THE_CARD[Action.RECONNECT]),),
+    Action.PAIR: (Button("home.connect", ON_THE_CARD[Action.PAIR]),),
     Action.WAIT: (),
     Action.UPGRADE: (),
     Action.CHOOSE_NUMBER: (
@@ -209,10 +217,13 @@ class Pairing:
         return hashlib.sha256(shown.encode()).hexdigest()[:8] if shown else None
 
     @property
+    def offers_new_code(self) -> bool:
+        """Not where something else helps: a new code would cost the number its login."""
+        return self.stage != "stopped" or self.explanation.action is Action.PAIR
+
+    @property
     def buttons(self) -> tuple[Button, ...]:
-        """Where a new code is not what helps."""
-        asked = self.explanation.action
-        return BUTTONS[asked] if asked is Action.CHOOSE_NUMBER else ()
+        return () if self.offers_new_code else BUTTONS[self.explanation.action]
 
     @property
     def number(self) -> int:
@@ -234,7 +245,7 @@ def pairing_of(connection: Connection) -> Pairing:
     return Pairing(
         connection,
         stage,
-        explain(connection, alive=alive, now=now),
+        explain(connection, alive=alive, now=now, buttons=IN_THE_DIALOG),
         connection.next_attempt_at if alive else None,
         SLOW if stage in ("ready", "stopped") else FAST,
     )

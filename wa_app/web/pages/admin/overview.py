@@ -11,6 +11,7 @@ from flask_babel import ngettext
 from flask_login import login_required
 
 from wa_app.domain.errors import WrongInput
+from wa_app.domain.sessions.states import Action
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import ownership
@@ -59,6 +60,12 @@ class Line:
     badge: Badge
     why: str
 
+    def can_help(self, action: Action) -> bool:
+        """Whether what a person is told to do can be done here: a code is scanned elsewhere."""
+        if action is Action.RECONNECT:
+            return self.offers("reconnect")
+        return action not in (Action.PAIR, Action.CHOOSE_NUMBER)
+
     def offers(self, action: str) -> bool:
         """Whether its button could do something."""
         match action:
@@ -101,8 +108,10 @@ def shown() -> dict[str, Any]:
 
 def _line(connection: Connection, alive: bool) -> Line:
     explanation = explain(connection, alive=alive, now=now())
-    why = "" if explanation.action == "NONE" else sentence(explanation)
-    return Line(connection, connection.user, badge_of(connection, alive=alive), why)
+    line = Line(connection, connection.user, badge_of(connection, alive=alive), explanation.title)
+    if explanation.action is Action.NONE:
+        return replace(line, why="")
+    return replace(line, why=sentence(explanation)) if line.can_help(explanation.action) else line
 
 
 def _counted() -> list[tuple[Badge, int]]:
