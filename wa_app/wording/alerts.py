@@ -9,7 +9,7 @@ from wa_app.domain.alerts import HOLD_KINDS, AlertKind
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.states import Action, Hold
 from wa_app.models import Mail
-from wa_app.wording.connections import HOLD_CAUSES, HOLDS, Explanation
+from wa_app.wording.connections import HOLD_CAUSES, HOLDS, Explanation, in_place
 
 ALERTS: Mapping[AlertKind, Explanation] = {
     **{kind: HOLDS[hold] for hold, kind in HOLD_KINDS.items() if kind},
@@ -60,9 +60,10 @@ ALERTS_OVER: Mapping[AlertKind | None, str] = {
 
 def explain_alert(kind: AlertKind, cause: Reason | None) -> Explanation:
     if kind is AlertKind.OUTAGE and cause is not None and cause in OUTAGES:
-        return OUTAGES[cause]
+        return in_place(OUTAGES[cause])
     hold = next((hold for hold, of_hold in HOLD_KINDS.items() if of_hold is kind), None)
-    return HOLD_CAUSES.get((hold, cause), ALERTS[kind]) if hold and cause else ALERTS[kind]
+    told = HOLD_CAUSES.get((hold, cause), ALERTS[kind]) if hold and cause else ALERTS[kind]
+    return in_place(told)
 
 
 def posted(letters: Sequence[Mail], *, set_up: bool) -> str:

@@ -232,7 +232,11 @@ def explain(
 ) -> Explanation:
     """What to tell about a connection. `alive`: the owner's heartbeat is fresh; `buttons`: what
     they are called where it is told."""
-    found = _explanation(connection, alive=alive, now=now)
+    return in_place(_explanation(connection, alive=alive, now=now), buttons)
+
+
+def in_place(found: Explanation, buttons: Mapping[Action, str] = ON_THE_CARD) -> Explanation:
+    """With the button called as it is there."""
     if found.action not in buttons:
         return found
     return replace(found, body=str(found.body) % {"button": buttons[found.action]})
