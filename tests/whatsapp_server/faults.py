@@ -74,6 +74,13 @@ def failure(reason: int, **defaults: int) -> Act:
     return act
 
 
+async def any_failure(connection: Connection, options: Options, _: Node | None) -> bool:
+    """With whatever attributes the test names; None leaves one out."""
+    attributes = {name: value for name, value in options.items() if name != "linger"}
+    connection.send(Node("failure", {"location": "cln", **attributes}))
+    return await _leave(connection, options)
+
+
 async def _leave(connection: Connection, options: Options) -> bool:
     await connection.linger(options.get("linger", LINGER))
     connection.transport.end()
@@ -148,6 +155,7 @@ FAULTS: Mapping[str, Fault] = {
     "silent_hello": Fault(Moment.HELLO, fall_silent),
     "silent_login": Fault(Moment.LOGIN, fall_silent),
     "slow_handshake": Fault(Moment.HELLO, delay),  # delay=seconds
+    "failure": Fault(Moment.LOGIN, any_failure),  # reason=, code=, expire=, …
     "failure_400": Fault(Moment.LOGIN, failure(400)),
     "failure_401": Fault(Moment.LOGIN, failure(401)),
     "failure_402": Fault(Moment.LOGIN, failure(402, code=101, expire=3600)),

@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     CREDENTIALS_CORRUPT = "credentials_corrupt"
     CLIENT_OUTDATED = "client_outdated"
     OTHER_NUMBER = "other_number"
+    REFUSED = "refused"
     RETRIES_EXHAUSTED = "retries_exhausted"
     ATTEMPTS = "attempts"  # more than ALERT_AFTER_ATTEMPTS, and still trying
     OUTAGE = "outage"  # of the whole server
@@ -39,12 +40,16 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
     Hold.CREDENTIALS_CORRUPT: AlertKind.CREDENTIALS_CORRUPT,
     Hold.CLIENT_OUTDATED: AlertKind.CLIENT_OUTDATED,
     Hold.OTHER_NUMBER: AlertKind.OTHER_NUMBER,
+    Hold.REFUSED: AlertKind.REFUSED,
     Hold.RETRIES_EXHAUSTED: AlertKind.RETRIES_EXHAUSTED,
     Hold.PAIRING_EXPIRED: None,  # nobody lost anything
 }
 
 MAY_HEAL = frozenset({AlertKind.ATTEMPTS, AlertKind.RETRIES_EXHAUSTED, AlertKind.DISK_NEARLY_FULL})
 """People hear of it only when it has lasted. `RETRIES_EXHAUSTED` heals only after an outage."""
+
+OF_LINKED = MAY_HEAL | {AlertKind.REFUSED}
+"""Before there is a login they are about a pairing, whose person looks on."""
 
 STALLED_LASTS = timedelta(hours=1)
 """Standing still is over when it is noticed; whatever more of it comes within this is no news."""
@@ -58,7 +63,7 @@ def trouble(wanted: Wanted, observed: Observed, policy: Policy) -> AlertKind | N
     if not wanted.enabled:
         return None
     kind = HOLD_KINDS[observed.hold] if observed.hold else _attempts(observed, policy)
-    return None if kind in MAY_HEAL and not observed.has_credentials else kind
+    return None if kind in OF_LINKED and not observed.has_credentials else kind
 
 
 def _attempts(observed: Observed, policy: Policy) -> AlertKind | None:

@@ -19,6 +19,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.UNREACHABLE: _("WhatsApp could not be reached"),
     Reason.SERVER_ERROR: _("WhatsApp had a problem of its own"),
     Reason.REFUSED: _("WhatsApp refused the login"),
+    Reason.LIBRARY_FAULT: _("The program part that talks to WhatsApp failed"),
     Reason.PROCESS_DIED: _("The connection ended unexpectedly on this server"),
     Reason.SERVICE_STOPPED: _("This service was restarted"),
     Reason.FOLDER_UNUSABLE: _("The server could not save the login"),
@@ -71,6 +72,13 @@ CLOSE_CLASSES: Mapping[CloseClass, ClassWords] = {
         _("WhatsApp no longer accepts the version this service speaks."),
         _("It connects again by itself after the upgrade."),
         _("Tell your administrator."),
+        "held",
+    ),
+    CloseClass.REFUSED: ClassWords(
+        _("Refused"),
+        _("WhatsApp does not let the number in for now, mostly after too many attempts."),
+        _("It tries again a few times with growing pauses, then once a day."),
+        _("Wait. Attempts in between make WhatsApp refuse for longer."),
         "held",
     ),
     CloseClass.CORRUPT: ClassWords(

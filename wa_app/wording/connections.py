@@ -50,6 +50,7 @@ HOLD_BADGES: Mapping[Hold, Badge] = {
     Hold.BANNED: Badge(_("Blocked"), "held", "clock"),
     Hold.PAIRING_EXPIRED: Badge(_("Not linked in time"), "held", "clock"),
     Hold.OTHER_NUMBER: Badge(_("Another number"), "held", "phone"),
+    Hold.REFUSED: Badge(_("Refused"), "held", "clock"),
     Hold.RETRIES_EXHAUSTED: Badge(_("Stopped trying"), "held", "alert"),
 }
 
@@ -102,6 +103,14 @@ HOLDS: Mapping[Hold, Explanation] = {
         ),
         Action.CHOOSE_NUMBER,
     ),
+    Hold.REFUSED: Explanation(
+        _("WhatsApp does not let this number in for now."),
+        _(
+            "The number stays linked. This service tries again by itself once a day; more "
+            "attempts would make WhatsApp refuse for longer. The phone itself works as always."
+        ),
+        Action.WAIT,
+    ),
     Hold.RETRIES_EXHAUSTED: Explanation(
         _("The connection could not be restored."),
         _("Several attempts failed. Press Reconnect to try again."),
@@ -127,6 +136,14 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
         _("The server cannot save the login of this number."),
         _("Ask your administrator to look at the disk of the server, then press Reconnect."),
+        Action.RECONNECT,
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT): Explanation(
+        _("The program part that talks to WhatsApp keeps failing."),
+        _(
+            "Several attempts failed. Press Reconnect to try again. If it fails again, tell your "
+            "administrator: an upgrade may be needed."
+        ),
         Action.RECONNECT,
     ),
     (Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED): Explanation(
@@ -156,6 +173,16 @@ PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
     ),
 }
 """`RETRIES_EXHAUSTED` before there is a login to reconnect with; None: any other cause."""
+
+PAIRING_REFUSED = Explanation(
+    _("WhatsApp does not link this number for now."),
+    _(
+        "Mostly it was tried too often. Wait a day, then press Connect and scan the QR code; "
+        "more attempts before that make WhatsApp refuse for longer."
+    ),
+    Action.PAIR,
+)
+"""`REFUSED` before there is a login: nobody would be there to scan when it is over."""
 
 NOT_LINKED = Explanation(
     _("No number is linked yet."),
@@ -237,6 +264,8 @@ def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
     own_number = connection.linked_phone or connection.pair_phone
     if hold is Hold.OTHER_NUMBER and own_number:
         return _explain_other_number(own_number)
+    if hold is Hold.REFUSED and not connection.has_credentials:
+        return PAIRING_REFUSED
     if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
         return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
     return HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]

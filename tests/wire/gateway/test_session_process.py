@@ -342,6 +342,53 @@ def test_a_refused_login_ends_with_its_close(
     assert len(server.journal.of("fault", device)) == 1, "the library has tried again by itself"
 
 
+@pytest.mark.parametrize(
+    ("stanza", "code", "reason"),
+    [
+        ({"reason": 402, "code": 107, "expire": 86400}, 402, Reason.BANNED),
+        ({"reason": 402}, 402, Reason.BANNED),
+        ({"reason": 402, "code": 101}, 402, Reason.BANNED),
+        ({"reason": 404}, 404, Reason.REFUSED),
+        ({"reason": 415, "message": 'a "quoted" <text>'}, 415, Reason.REFUSED),
+        ({"reason": 429, "message": "too many", "retry": 30}, 429, Reason.REFUSED),
+        ({"reason": 451}, 451, Reason.REFUSED),
+        # The library dies of these two.
+        ({"reason": 413}, None, Reason.REFUSED),
+        ({"reason": 414, "message": "expired"}, None, Reason.REFUSED),
+        ({"reason": 502}, 502, Reason.SERVER_ERROR),
+    ],
+    ids=str,
+)
+def test_a_refusal_that_the_library_cannot_hand_on_is_known_all_the_same(
+    desk: Desk,
+    socket: Socket,
+    server: WhatsAppServer,
+    ana: Phone,
+    stanza: dict[str, object],
+    code: int | None,
+    reason: Reason,
+) -> None:
+    socket.close()
+    server.fault("failure", ana.device, **stanza)
+    close = desk.open(socket.name).wait_for_close()
+    assert (close.code, close.reason, close.has_credentials) == (code, reason, True)
+    assert (close.until is not None) == ("expire" in stanza)
+    assert len(server.journal.of("fault", ana.device)) == 1
+
+
+def test_a_logout_that_leaves_the_login_in_the_file_is_one_all_the_same(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone
+) -> None:
+    """428: the library does not know it, and keeps what nobody gets in with any more."""
+    socket.close()
+    server.fault("failure", ana.device, reason=428)
+    close = desk.open(socket.name).wait_for_close()
+    assert close == Close(428, Reason.LOGGED_OUT, has_credentials=False)
+    [aside] = desk.quarantine.glob(f"{socket.name}-*")
+    assert (aside / "session.db").exists()
+    desk.open(socket.name).wait_for(Qr)
+
+
 def test_a_ban_tells_its_end(
     desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone
 ) -> None:

@@ -21,7 +21,8 @@ class Reason(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     UNREACHABLE = "unreachable"  # DNS, TCP, TLS, proxy or HTTP failed: not the session's fault
     SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
-    REFUSED = "refused"  # WhatsApp refused the login with a code nobody explains
+    REFUSED = "refused"  # WhatsApp refused the login for a reason of its own
+    LIBRARY_FAULT = "library_fault"  # the library ended without any of the above
     PROCESS_DIED = "process_died"
     SERVICE_STOPPED = "service_stopped"  # our own process was restarted or killed
     FOLDER_UNUSABLE = "folder_unusable"  # full disk, missing rights: nothing wrong with the session
@@ -38,6 +39,7 @@ class CloseClass(StrEnum):
     LOGGED_OUT = "logged_out"
     OUTDATED = "outdated"
     BANNED = "banned"
+    REFUSED = "refused"
     EXPECTED = "expected"
     TRANSIENT = "transient"
     CORRUPT = "corrupt"
@@ -54,10 +56,11 @@ CLOSE_CODES: Mapping[int, CloseClass] = {
     402: CloseClass.BANNED,
     515: CloseClass.EXPECTED,  # WhatsApp's own restart after pairing
     408: CloseClass.TRANSIENT,  # timed out
-    411: CloseClass.TRANSIENT,
+    409: CloseClass.REFUSED,  # the version or the kind of client is not welcome
+    429: CloseClass.REFUSED,  # asked too often
     500: CloseClass.TRANSIENT,
     503: CloseClass.TRANSIENT,
-}  # anything else: CloseClass.TRANSIENT
+}  # any other 4xx: CloseClass.REFUSED; anything else: CloseClass.TRANSIENT
 
 # Endings that are ours to tell, whatever code came with them.
 REASON_CLASSES: Mapping[Reason, CloseClass] = {
@@ -66,6 +69,7 @@ REASON_CLASSES: Mapping[Reason, CloseClass] = {
     Reason.PAIRING_TIMEOUT: CloseClass.PAIRING_EXPIRED,
     # A bare stream error 401 while the device row is still there is no logout.
     Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
+    Reason.REFUSED: CloseClass.REFUSED,
 }
 
 # Endings that say something about the way to WhatsApp or about this machine, not about the
@@ -84,8 +88,8 @@ OUTAGE_REASONS = frozenset(
 
 @dataclass(frozen=True)
 class Close:
-    """The end of one socket. `until` is the end of a ban, in UTC; `has_credentials` what the
-    session file says afterwards (None: nobody could look)."""
+    """The end of one socket. `until` is the end of a ban, in UTC (None: nobody said);
+    `has_credentials` what the session file says afterwards (None: nobody could look)."""
 
     code: int | None
     reason: Reason
@@ -94,7 +98,10 @@ class Close:
 
 
 def classify(close: Close) -> CloseClass:
-    by_reason = REASON_CLASSES.get(close.reason)
-    if by_reason is not None:
-        return by_reason
-    return CLOSE_CODES.get(close.code or 0, CloseClass.TRANSIENT)
+    return REASON_CLASSES.get(close.reason) or class_of_code(close.code)
+
+
+def class_of_code(code: int | None) -> CloseClass:
+    refused = code is not None and 400 <= code < 500
+    other = CloseClass.REFUSED if refused else CloseClass.TRANSIENT
+    return CLOSE_CODES.get(code or 0, other)

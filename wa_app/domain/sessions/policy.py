@@ -17,6 +17,23 @@ def qr_lifetime(number: int) -> timedelta:
     return QR_LIFETIMES[min(number, QR_TOTAL) - 1]
 
 
+REFUSED_FOR = timedelta(days=1)
+"""WhatsApp says to nobody for how long it refuses; asking more often makes it worse."""
+
+BANNED_FOR = timedelta(days=1)
+"""Where a ban comes without its end."""
+
+AN_HOUR = timedelta(hours=1)
+
+DIALS_AN_HOUR = 30
+"""So often within any hour a connection that is never stable is dialled without anybody asking,
+whatever made each of the dials: attempts, lifts, the ends of bans, restarts."""
+
+
+def in_the_last_hour(times: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
+    return tuple(at for at in times if now - at < AN_HOUR)
+
+
 def setting(default: object, sentence: str) -> Any:
     """A dataclass field that is also a setting: its name in capitals, see `wa_app/config.py`."""
     return field(default=default, metadata={"sentence": sentence})

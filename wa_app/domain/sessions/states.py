@@ -29,6 +29,7 @@ class Hold(StrEnum):
     BANNED = "BANNED"
     PAIRING_EXPIRED = "PAIRING_EXPIRED"
     OTHER_NUMBER = "OTHER_NUMBER"  # another number was linked than the one it belongs to
+    REFUSED = "REFUSED"  # by WhatsApp, for a reason of its own
     RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
 
 

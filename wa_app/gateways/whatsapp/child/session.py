@@ -84,7 +84,10 @@ class Session:
         try:
             client.connect(self._dial.proxy)
         except LibraryError as error:
+            note(f"the library ended: {error}")
             self._end(endings.failed_dial(str(error)))
+        else:
+            self._end(endings.LIBRARY_FAULT)
         while True:  # the shutdown ends all
             time.sleep(60)
 
@@ -215,14 +218,8 @@ class Session:
     def on_logged_out(self, event: Any) -> None:
         self._end(endings.logged_out(event.Reason))
 
-    def on_ban(self, event: Any) -> None:
-        self._end(endings.banned(event.Expire, datetime.now(UTC)))
-
     def on_outdated(self, _: Any) -> None:
         self._end(endings.OUTDATED)
-
-    def on_connect_failure(self, event: Any) -> None:
-        self._end(endings.login_refused(endings.CODES.get(event.Reason, 400)))
 
     def on_log(self, logger: str, line: str) -> None:
         ending = endings.in_log(logger, line)
