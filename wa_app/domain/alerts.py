@@ -43,6 +43,7 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
     Hold.REFUSED: AlertKind.REFUSED,
     Hold.RETRIES_EXHAUSTED: AlertKind.RETRIES_EXHAUSTED,
     Hold.PAIRING_EXPIRED: None,  # nobody lost anything
+    Hold.PASSKEY: None,
 }
 
 MAY_HEAL = frozenset({AlertKind.ATTEMPTS, AlertKind.RETRIES_EXHAUSTED, AlertKind.DISK_NEARLY_FULL})

@@ -49,6 +49,7 @@ HOLD_BADGES: Mapping[Hold, Badge] = {
     Hold.CLIENT_OUTDATED: Badge(_("Upgrade needed"), "held", "up"),
     Hold.BANNED: Badge(_("Blocked"), "held", "clock"),
     Hold.PAIRING_EXPIRED: Badge(_("Not linked in time"), "held", "clock"),
+    Hold.PASSKEY: Badge(_("Passkey needed"), "held", "phone"),
     Hold.OTHER_NUMBER: Badge(_("Another number"), "held", "phone"),
     Hold.REFUSED: Badge(_("Refused"), "held", "clock"),
     Hold.RETRIES_EXHAUSTED: Badge(_("Stopped trying"), "held", "alert"),
@@ -93,6 +94,14 @@ HOLDS: Mapping[Hold, Explanation] = {
     Hold.PAIRING_EXPIRED: Explanation(
         _("The code was not scanned in time."),
         _("Keep the phone at hand, then press Connect for a new code."),
+        Action.PAIR,
+    ),
+    Hold.PASSKEY: Explanation(
+        _("This WhatsApp account asks for a passkey."),
+        _(
+            "This version cannot link such accounts yet. If you can do without the passkey, remove "
+            "it on the phone: in WhatsApp Settings, Account, Passkeys. Then press Connect."
+        ),
         Action.PAIR,
     ),
     Hold.OTHER_NUMBER: Explanation(

@@ -73,6 +73,23 @@ def test_a_refusal_backs_off_and_then_waits_a_day(code: int | None) -> None:
     assert dial(held, now + DAY).attempt == 0
 
 
+@pytest.mark.parametrize("code", [429, 400, None])
+def test_a_refused_pairing_code_is_not_asked_for_again(code: int | None) -> None:
+    held = after_close(
+        replace(OPENING, has_credentials=False), Close(code, Reason.PAIRING_REFUSED), at(NOW)
+    )
+    assert (held.hold, held.attempt, held.hold_until) == (Hold.REFUSED, 0, NOW + DAY)
+    assert next_step(WANTED, held, at(NOW + 2 * DAY), socket_open=False) is None
+
+
+@pytest.mark.parametrize("status", [Status.QR_PENDING, Status.CONNECTING])
+def test_a_passkey_account_is_held_at_once(status: Status) -> None:
+    pairing = replace(OPENING, has_credentials=False, status=status, pairing_started_at=NOW)
+    held = after_close(pairing, Close(None, Reason.PASSKEY), at(NOW))
+    assert (held.hold, held.hold_until, held.next_attempt_at) == (Hold.PASSKEY, None, None)
+    assert next_step(WANTED, held, at(NOW + 9 * DAY), socket_open=False) is None
+
+
 def test_a_refused_pairing_waits_for_a_person() -> None:
     unlinked = replace(OPENING, has_credentials=False)
     held, now = close_until_held(unlinked, Close(429, Reason.REFUSED), NOW)

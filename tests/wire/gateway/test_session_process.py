@@ -82,6 +82,38 @@ def test_a_pairing_that_nobody_finishes_ends_after_its_window(
     assert close == Close(None, Reason.PAIRING_TIMEOUT, has_credentials=False)
 
 
+@pytest.mark.parametrize(
+    ("code", "text"), [(429, "rate-overlimit"), (400, "bad-request"), (403, "forbidden")]
+)
+def test_a_code_that_whatsapp_refuses_is_a_refusal(
+    desk: Desk, server: WhatsAppServer, ana: Phone, name: str, code: int, text: str
+) -> None:
+    with server.faulty("code_refused", name, code=code, text=text):
+        socket = desk.open(name, proxy=server.proxy_url_for(name), pair_phone=f"+{ana.number}")
+        close = socket.wait_for_close()
+    assert close == Close(code, Reason.PAIRING_REFUSED, has_credentials=False)
+
+
+def test_a_code_that_a_server_in_trouble_does_not_give_is_none(
+    desk: Desk, server: WhatsAppServer, ana: Phone, name: str
+) -> None:
+    with server.faulty("code_refused", name, code=503, text="service-unavailable"):
+        socket = desk.open(name, proxy=server.proxy_url_for(name), pair_phone=f"+{ana.number}")
+        assert socket.wait_for_close() == lost(has_credentials=False)
+
+
+@pytest.mark.parametrize("request_", ['{"challenge": "AA"}', "no JSON at all"])
+@pytest.mark.parametrize("by_code", [False, True])
+def test_an_account_that_asks_for_a_passkey_says_so(
+    desk: Desk, server: WhatsAppServer, ana: Phone, name: str, by_code: bool, request_: str
+) -> None:
+    phone = f"+{ana.number}" if by_code else None
+    socket = desk.open(name, proxy=server.proxy_url_for(name), pair_phone=phone)
+    socket.wait_for(PairingCode if by_code else Qr)
+    server.fault("passkey", name, request=request_)
+    assert socket.wait_for_close() == Close(None, Reason.PASSKEY, has_credentials=False)
+
+
 def test_a_connection_lost_while_the_qr_is_shown_is_no_pairing_timeout(
     desk: Desk, server: WhatsAppServer, name: str
 ) -> None:

@@ -5,7 +5,7 @@ history, sent to programs); the class decides what the policy does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +29,8 @@ class Reason(StrEnum):
     FILE_CORRUPT = "file_corrupt"
     CLEANUP_FAILED = "cleanup_failed"  # the session folder could be neither removed nor renamed
     PAIRING_TIMEOUT = "pairing_timeout"
+    PAIRING_REFUSED = "pairing_refused"  # no code, or an answer to it that nobody knows
+    PASSKEY = "passkey"  # the account asks for one, which the library cannot show
     OTHER_NUMBER = "other_number"  # ours to tell: not the number that this connection belongs to
     REQUESTED = "requested"  # a person asked for it
     USER_INACTIVE = "user_inactive"
@@ -44,6 +46,8 @@ class CloseClass(StrEnum):
     TRANSIENT = "transient"
     CORRUPT = "corrupt"
     PAIRING_EXPIRED = "pairing_expired"
+    PAIRING_REFUSED = "pairing_refused"
+    PASSKEY = "passkey"
 
 
 CLOSE_CODES: Mapping[int, CloseClass] = {
@@ -67,6 +71,8 @@ REASON_CLASSES: Mapping[Reason, CloseClass] = {
     Reason.FILE_CORRUPT: CloseClass.CORRUPT,
     Reason.CLEANUP_FAILED: CloseClass.CORRUPT,
     Reason.PAIRING_TIMEOUT: CloseClass.PAIRING_EXPIRED,
+    Reason.PAIRING_REFUSED: CloseClass.PAIRING_REFUSED,
+    Reason.PASSKEY: CloseClass.PASSKEY,
     # A bare stream error 401 while the device row is still there is no logout.
     Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
     Reason.REFUSED: CloseClass.REFUSED,
@@ -89,12 +95,14 @@ OUTAGE_REASONS = frozenset(
 @dataclass(frozen=True)
 class Close:
     """The end of one socket. `until` is the end of a ban, in UTC (None: nobody said);
-    `has_credentials` what the session file says afterwards (None: nobody could look)."""
+    `has_credentials` what the session file says afterwards (None: nobody could look). `detail` is
+    for the log: the words in which it was said."""
 
     code: int | None
     reason: Reason
     until: datetime | None = None
     has_credentials: bool | None = None
+    detail: str = field(default="", compare=False)
 
 
 def classify(close: Close) -> CloseClass:

@@ -13,6 +13,7 @@ from wa_app.domain.sessions.changes import (
     give_up,
     go_down,
     hold_other_number,
+    hold_refused,
     in_status,
     put_on_hold,
     show_pairing,
@@ -276,6 +277,11 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             return put_on_hold(gone, Hold.CREDENTIALS_CORRUPT, close.reason, now)
         case CloseClass.PAIRING_EXPIRED:
             return put_on_hold(down, Hold.PAIRING_EXPIRED, close.reason, now)
+        case CloseClass.PAIRING_REFUSED:
+            # At once: whoever asks again is refused for longer.
+            return hold_refused(down, close.reason, now)
+        case CloseClass.PASSKEY:
+            return put_on_hold(down, Hold.PASSKEY, close.reason, now)
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
             return _retry(down, close.reason, moment)
 

@@ -129,6 +129,39 @@ def test_a_refused_login_is_read_where_the_library_prints_it(
         assert before + lasts <= ending.close.until <= datetime.now(UTC) + lasts
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        ("info query returned status 429: rate-overlimit", 429, Reason.PAIRING_REFUSED),
+        ("failed: info query returned status 400: bad-request", 400, Reason.PAIRING_REFUSED),
+        ("info query returned status 503: service-unavailable", None, Reason.CONNECTION_LOST),
+        ("client is nil", None, Reason.CONNECTION_LOST),
+    ],
+)
+def test_why_there_is_no_pairing_code(error: str, code: int | None, reason: Reason) -> None:
+    assert endings.no_pairing_code(error).close == Close(code, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("success", None),
+        ("timeout", Reason.CONNECTION_LOST),
+        ("error", Reason.CONNECTION_LOST),
+        ("err-client-outdated", Reason.CLIENT_OUTDATED),
+        ("passkey-request", Reason.PASSKEY),
+        ("passkey-confirmation", Reason.PASSKEY),
+        ("err-not-in-this-country", Reason.PAIRING_REFUSED),
+        ("", Reason.PAIRING_REFUSED),
+    ],
+)
+def test_how_a_pairing_ends(status: str, reason: Reason | None) -> None:
+    ending = endings.login_status(status)
+    assert (ending and ending.close.reason) == reason
+    if ending is not None and reason is Reason.PAIRING_REFUSED:
+        assert ending.close.detail == status
+
+
 KNOWN_LINES = {
     "Got 503/ connect failure, assuming automatic reconnect will handle it": Close(
         503, Reason.SERVER_ERROR
@@ -139,6 +172,7 @@ KNOWN_LINES = {
     "Failed to reconnect after 515 code: failed to dial whatsapp web websocket: …": Close(
         515, Reason.RESTART_REQUIRED
     ),
+    "Failed to parse passkey notification: failed to unmarshal": Close(None, Reason.PASSKEY),
     'Temporary ban connect failure: <failure location="cln" reason="402"/>': Close(
         402, Reason.BANNED
     ),

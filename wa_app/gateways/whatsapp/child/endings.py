@@ -35,7 +35,8 @@ REPLACED = Ending(Close(440, Reason.STREAM_REPLACED))
 OUTDATED = Ending(Close(405, Reason.CLIENT_OUTDATED))
 KEEPALIVE = Ending(Close(408, Reason.KEEPALIVE_TIMEOUT))
 NOT_PAIRED_IN_TIME = Ending(Close(None, Reason.PAIRING_TIMEOUT))
-NOT_PAIRED = Ending(Close(None, Reason.REFUSED), Says.SOMETHING)
+NOT_PAIRED = Ending(Close(None, Reason.CONNECTION_LOST), Says.SOMETHING)
+PASSKEY = Ending(Close(None, Reason.PASSKEY))
 RESTART = Ending(Close(515, Reason.RESTART_REQUIRED))
 FOLDER_UNUSABLE = Ending(Close(None, Reason.FOLDER_UNUSABLE))
 LIBRARY_FAULT = Ending(Close(None, Reason.LIBRARY_FAULT), Says.SOMETHING)
@@ -72,6 +73,35 @@ def login_refused(code: int, expire: int, now: datetime) -> Ending:
     return Ending(Close(code, REFUSALS.get(kind, problem), until))
 
 
+CODE_REFUSED = re.compile(r"info query returned status (4\d\d)\b.*")
+
+
+def no_pairing_code(error: str) -> Ending:
+    """Refused, or not answered. The text is WhatsApp's and the library's, and nobody else's."""
+    refused = CODE_REFUSED.search(error)
+    if refused is None:
+        return NOT_PAIRED
+    return Ending(Close(int(refused[1]), Reason.PAIRING_REFUSED, detail=refused[0]))
+
+
+def login_status(status: str) -> Ending | None:
+    """What the library says at the end of the QRs (whatsmeow, qrchan.go); None: it goes on."""
+    if status.startswith("passkey"):
+        return PASSKEY
+    unknown = Ending(Close(None, Reason.PAIRING_REFUSED, detail=status))
+    return LOGIN_STATUS.get(status, unknown)
+
+
+LOGIN_STATUS = {
+    "success": None,  # the status of the pairing follows
+    "timeout": LOST,
+    "error": NOT_PAIRED,
+    "err-unexpected-state": LOST,
+    "err-client-outdated": OUTDATED,
+    "err-scanned-without-multidevice": NOT_PAIRED,
+}
+
+
 def stream_error(code: str) -> Ending:
     """A bare 401 is no logout, whatever its number says: that comes as an event of its own."""
     number = int(code) if code.isdecimal() else None
@@ -94,6 +124,8 @@ def _failure(found: re.Match[str]) -> Ending:
 
 LOG_ENDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Ending]], ...] = (
     (re.compile(r"Failed to reconnect after 515 code: .*"), lambda _: RESTART),
+    # Then the login status is a mere "error".
+    (re.compile(r"Failed to parse passkey notification: .*"), lambda _: PASSKEY),
     (
         re.compile(r"Got (5\d\d)/.* connect failure, assuming automatic reconnect will handle it"),
         lambda found: login_refused(int(found[1]), 0, datetime.now(UTC)),

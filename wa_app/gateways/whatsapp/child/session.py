@@ -120,24 +120,17 @@ class Session:
             code = self._client.pairing_code((self._dial.pair_phone or "").lstrip("+"))
         except LibraryError as error:
             note(f"no pairing code: {error}")
-            self._end(endings.NOT_PAIRED)
+            self._end(endings.no_pairing_code(str(error)))
         else:
             self._worker.tell(PairingCode(code))
 
     def on_login_status(self, status: str) -> None:
         """The end of the QRs, one way or the other."""
-        match status:
-            case "success":
-                pass  # the status of the pairing follows
-            case "timeout" if self._last_qr_has_died():
-                self._end(endings.NOT_PAIRED_IN_TIME)
-            case "err-client-outdated":
-                self._end(endings.OUTDATED)
-            case "timeout" | "err-unexpected-state":
-                self._end(endings.LOST)
-            case _:
-                note(f"not paired: {status}")
-                self._end(endings.NOT_PAIRED)
+        ending = endings.login_status(status)
+        if status == "timeout" and self._last_qr_has_died():
+            ending = endings.NOT_PAIRED_IN_TIME
+        if ending is not None:
+            self._end(ending)
 
     def _has_shown_qrs_for(self, seconds: float) -> bool:
         return self._first_qr_at is not None and time.monotonic() - self._first_qr_at >= seconds

@@ -105,6 +105,8 @@ class WhatsAppGateway:
             close = Close(None, Reason.FOLDER_UNUSABLE)
         elif close is None:
             close = self._death(entry)
+        if close.detail:
+            log.warning("%s ended with %s: %s", connection_id, close.reason, close.detail[:200])
         return self._after(connection_id, close)
 
     def _after(self, connection_id: str, close: Close) -> Close:
