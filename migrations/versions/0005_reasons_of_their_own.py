@@ -19,8 +19,10 @@ depends_on = None
 def upgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
         batch_op.add_column(sa.Column('dialled', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('deaf', sa.Text(), nullable=True))
 
 
 def downgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
+        batch_op.drop_column('deaf')
         batch_op.drop_column('dialled')

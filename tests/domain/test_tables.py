@@ -36,6 +36,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (None, Reason.REFUSED, CloseClass.REFUSED),  # the code was lost
         (499, Reason.LIBRARY_FAULT, CloseClass.REFUSED),
         (None, Reason.LIBRARY_FAULT, CloseClass.TRANSIENT),
+        (None, Reason.DEAF, CloseClass.DEAF),
         (500, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         (503, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         (None, Reason.PROCESS_DIED, CloseClass.TRANSIENT),

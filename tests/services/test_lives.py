@@ -30,6 +30,7 @@ REFUSALS = (
     Close(429, Reason.REFUSED),
     Close(None, Reason.REFUSED),
     Close(None, Reason.LIBRARY_FAULT),
+    Close(None, Reason.DEAF),
     Close(408, Reason.PROCESS_DIED),
 )
 MOST_DIALS = 30

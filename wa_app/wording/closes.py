@@ -20,6 +20,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.SERVER_ERROR: _("WhatsApp had a problem of its own"),
     Reason.REFUSED: _("WhatsApp refused the login"),
     Reason.LIBRARY_FAULT: _("The program part that talks to WhatsApp failed"),
+    Reason.DEAF: _("The program part that talks to WhatsApp stopped"),
     Reason.PROCESS_DIED: _("The connection ended unexpectedly on this server"),
     Reason.SERVICE_STOPPED: _("This service was restarted"),
     Reason.FOLDER_UNUSABLE: _("The server could not save the login"),
@@ -82,6 +83,13 @@ CLOSE_CLASSES: Mapping[CloseClass, ClassWords] = {
         _("It tries again a few times with growing pauses, then once a day."),
         _("Wait. Attempts in between make WhatsApp refuse for longer."),
         "held",
+    ),
+    CloseClass.DEAF: ClassWords(
+        _("Library stopped"),
+        _("Something arrived that the program part that talks to WhatsApp cannot read."),
+        _("It starts that part again at once, and tells administrators if it happens often."),
+        _NOTHING,
+        "progress",
     ),
     CloseClass.CORRUPT: ClassWords(
         _("Login damaged"),

@@ -142,6 +142,17 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     (Hold.RETRIES_EXHAUSTED, Reason.KEEPALIVE_TIMEOUT): Explanation(
         _("WhatsApp does not answer."), _LOOKS_AGAIN, Action.RECONNECT
     ),
+    (Hold.RETRIES_EXHAUSTED, Reason.PROCESS_DIED): Explanation(
+        _("The connection ended on this server several times."),
+        _(
+            "Mostly the server is short of memory: tell your administrator. This service keeps "
+            "trying and reconnects as soon as it can."
+        ),
+        Action.RECONNECT,
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.SERVICE_STOPPED): Explanation(
+        _("This service was restarted several times."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
     (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
         _("The server cannot save the login of this number."),
         _("Ask your administrator to look at the disk of the server, then press Reconnect."),

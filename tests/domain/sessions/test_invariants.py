@@ -48,6 +48,7 @@ CLOSES = (
     Close(429, Reason.REFUSED),
     Close(None, Reason.REFUSED),
     Close(None, Reason.LIBRARY_FAULT),
+    Close(None, Reason.DEAF),
     Close(405, Reason.CLIENT_OUTDATED),
     Close(408, Reason.UNREACHABLE),
     Close(503, Reason.SERVER_ERROR),
@@ -57,7 +58,7 @@ CLOSES = (
     Close(None, Reason.FILE_CORRUPT),
     Close(408, Reason.PAIRING_TIMEOUT),
 )
-TRYING = {CloseClass.TRANSIENT, CloseClass.REFUSED}
+TRYING = {CloseClass.TRANSIENT, CloseClass.REFUSED, CloseClass.DEAF}
 LOST = [close for close in CLOSES if classify(close) in TRYING]
 NUMBERS = ("+34600111222", "+34600111222", "+34600333444")
 SECONDS = (0.1, 1, 2.2, 5, 17, 31, 61, 170, 1000, 8000, 90_000)
@@ -84,6 +85,7 @@ class World:
     blocked_library: str = ""
     blocked_at: datetime = START
     refused_at: datetime | None = None  # WhatsApp refused until the attempts were used up
+    deaf: list[datetime] = field(default_factory=list)
     unasked: list[datetime] = field(default_factory=list)  # dials since it was stable last
     asked: bool = False  # by a person, and not dialled since
     backoff_dials: int = 0
@@ -166,6 +168,9 @@ class World:
         self.count_dial()
         if self.free_dials:
             self.free_dials -= 1
+        elif self.deaf and self.deaf[-1] == self.down_since:
+            lately = [at for at in self.deaf if self.now - at < timedelta(hours=1)]
+            assert len(lately) <= 10 or self.now - self.down_since >= timedelta(seconds=32)
         elif self.monitor_turn:
             self.monitor_dials += 1
             assert self.monitor_dials <= POLICY.monitor_max_attempts
@@ -252,6 +257,8 @@ class World:
                 self.blocked_by, self.blocked_library = news.close, self.library
                 self.blocked_at = self.now
                 self.free_dials = 0
+            if news.close.reason is Reason.DEAF:
+                self.deaf.append(self.now)
             if self.observed.hold is Hold.REFUSED:
                 self.refused_at, self.free_dials = self.now, 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.monitor import may_lift
+from wa_app.domain.sessions.monitor import lifted, may_lift
 from wa_app.domain.sessions.policy import DIALS_AN_HOUR, Moment, Policy
 from wa_app.domain.sessions.reconcile import (
     DialNow,
@@ -102,6 +102,41 @@ def test_an_end_that_nothing_explains_is_an_attempt_and_no_outage() -> None:
     held, now = close_until_held(OPENING, Close(None, Reason.LIBRARY_FAULT), NOW)
     assert (held.hold, held.hold_cause) == (Hold.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT)
     assert not may_lift(held, now + DAY)
+
+
+def test_a_deaf_session_is_dialled_at_once_and_counts_no_attempt() -> None:
+    up = replace(OPENING, status=Status.CONNECTED, opening_since=None, connected_at=NOW, attempt=3)
+    fell = after_close(up, Close(None, Reason.DEAF), at(NOW))
+    assert (fell.status, fell.attempt, fell.next_attempt_at) == (Status.CONNECTING, 3, NOW)
+    assert fell.deaf == (NOW,)
+
+
+def test_the_eleventh_time_within_an_hour_it_waits_and_is_never_held() -> None:
+    observed, now, waits = OPENING, NOW, []
+    for _ in range(18):
+        observed = after_close(observed, Close(None, Reason.DEAF), at(now))
+        assert observed.next_attempt_at is not None
+        waits.append((observed.next_attempt_at - now).total_seconds())
+        now = observed.next_attempt_at
+        observed = dial(observed, now)
+    assert waits == [0] * 10 + [32, 64, 128, 256, 512, 600, 600, 600]
+
+
+def test_what_was_an_hour_ago_is_not_counted() -> None:
+    long_ago = tuple(NOW - timedelta(hours=1, seconds=n) for n in range(20, 0, -1))
+    fell = after_close(replace(OPENING, deaf=long_ago), Close(None, Reason.DEAF), at(NOW))
+    assert (fell.deaf, fell.next_attempt_at) == ((NOW,), NOW)
+
+
+@pytest.mark.parametrize("reason", [Reason.PROCESS_DIED, Reason.SERVICE_STOPPED])
+def test_a_night_without_memory_heals_by_itself(reason: Reason) -> None:
+    held, now = close_until_held(OPENING, Close(408, reason), NOW)
+    assert (held.hold, held.hold_cause) == (Hold.RETRIES_EXHAUSTED, reason)
+    assert may_lift(held, now)
+    again = lifted(held, at(now))
+    held, now = close_until_held(dial(again, now), Close(408, reason), now)
+    assert not may_lift(held, now), "each lift waits longer than the last"
+    assert may_lift(held, now + timedelta(minutes=5))
 
 
 def test_the_last_of_several_troubles_decides() -> None:

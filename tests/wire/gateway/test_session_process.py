@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
+from tests.whatsapp_server.binary_xml import Node
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.socket_messages import (
     Alive,
@@ -431,6 +432,41 @@ def test_a_ban_tells_its_end(
     assert (close.code, close.reason, close.has_credentials) == (402, Reason.BANNED, True)
     assert close.until is not None
     assert before <= close.until - timedelta(hours=1) <= datetime.now(UTC)
+
+
+ODD_RECEIPTS = ["server-error", "view", "enc_rekey_retry", "something-new"]
+
+
+@pytest.mark.parametrize("kind", ODD_RECEIPTS)
+def test_a_session_that_hands_on_nothing_more_ends(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact, kind: str
+) -> None:
+    """The library cannot encode such a receipt. It stays connected and confirms messages."""
+    server.in_loop(lambda: luis.send_receipt(ana.device, "3EB0", kind))
+    assert socket.wait_for_close() == Close(None, Reason.DEAF, has_credentials=True)
+    again = desk.open(socket.name)
+    again.wait_for(Opened)
+    luis.send(ana, "¿Me oye?")
+    assert again.wait_for(Incoming).text == "¿Me oye?"
+
+
+def test_what_nobody_asked_for_need_not_be_encoded(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    """Each of these would end the library if we listened for it."""
+    connection = ana.device.connection
+    assert connection is not None
+    odd = (
+        Node("chatstate", {"from": luis.lid}, [Node("dancing")]),
+        Node("chatstate", {"from": luis.lid}, [Node("composing", {"media": "hologram"})]),
+        Node("presence", {"from": luis.lid, "type": "elsewhere"}),
+    )
+    for node in odd:
+        server.in_loop(lambda node=node: connection.send(node))
+    luis.send(ana, "¿Me oye?")
+    socket.wait_for(Incoming)
+    socket.wait_for(Alive, count=len(socket.of(Alive)) + 1)
+    assert socket.of(Closed) == []
 
 
 def test_a_logout_whose_word_was_lost_is_told_by_the_file(

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
     REFUSED = "refused"  # WhatsApp refused the login for a reason of its own
     LIBRARY_FAULT = "library_fault"  # the library ended without any of the above
+    DEAF = "deaf"  # the same when logged in: it stays connected and hands on nothing more
     PROCESS_DIED = "process_died"
     SERVICE_STOPPED = "service_stopped"  # our own process was restarted or killed
     FOLDER_UNUSABLE = "folder_unusable"  # full disk, missing rights: nothing wrong with the session
@@ -42,6 +43,7 @@ class CloseClass(StrEnum):
     OUTDATED = "outdated"
     BANNED = "banned"
     REFUSED = "refused"
+    DEAF = "deaf"
     EXPECTED = "expected"
     TRANSIENT = "transient"
     CORRUPT = "corrupt"
@@ -76,6 +78,7 @@ REASON_CLASSES: Mapping[Reason, CloseClass] = {
     # A bare stream error 401 while the device row is still there is no logout.
     Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
     Reason.REFUSED: CloseClass.REFUSED,
+    Reason.DEAF: CloseClass.DEAF,
 }
 
 # Endings that say something about the way to WhatsApp or about this machine, not about the
@@ -87,6 +90,7 @@ OUTAGE_REASONS = frozenset(
         Reason.CONNECT_TIMEOUT,
         Reason.KEEPALIVE_TIMEOUT,
         Reason.SERVICE_STOPPED,
+        Reason.PROCESS_DIED,  # mostly for want of memory
         Reason.FOLDER_UNUSABLE,
     }
 )

@@ -26,6 +26,7 @@ from wa_app.domain.sessions.connection import Observed, Wanted, is_other_number,
 from wa_app.domain.sessions.policy import (
     AN_HOUR,
     BANNED_FOR,
+    DEAF_AN_HOUR,
     DIALS_AN_HOUR,
     Moment,
     Policy,
@@ -284,6 +285,16 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             return put_on_hold(down, Hold.PASSKEY, close.reason, now)
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
             return _retry(down, close.reason, moment)
+        case CloseClass.DEAF:
+            return _after_deafness(down, moment)
+
+
+def _after_deafness(down: Observed, moment: Moment) -> Observed:
+    """Nothing is wrong with the way to WhatsApp: no attempt is counted, and it dials at once."""
+    now = moment.now
+    deaf = (*in_the_last_hour(down.deaf, now), now)
+    delay = moment.policy.slow_delay(len(deaf) - DEAF_AN_HOUR, moment.jitter)
+    return replace(in_status(down, Status.CONNECTING, now), deaf=deaf, next_attempt_at=now + delay)
 
 
 def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:

@@ -52,6 +52,15 @@ def test_a_dial_that_failed(error: str, close: tuple[int | None, Reason]) -> Non
     assert endings.failed_dial(error).close == Close(*close)
 
 
+@pytest.mark.parametrize(
+    "error",
+    ["", "proto: required field neonize.Receipt.Type not set", DIAL + "connection refused"],
+)
+def test_after_the_login_an_end_of_connect_is_no_failed_dial(error: str) -> None:
+    assert endings.connect_ended(error, logged_in=True).close == Close(None, Reason.DEAF)
+    assert endings.connect_ended(error, logged_in=False) == endings.failed_dial(error)
+
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 KNOWN_CLASSES = {
     401: CloseClass.LOGGED_OUT,

@@ -40,6 +40,7 @@ PASSKEY = Ending(Close(None, Reason.PASSKEY))
 RESTART = Ending(Close(515, Reason.RESTART_REQUIRED))
 FOLDER_UNUSABLE = Ending(Close(None, Reason.FOLDER_UNUSABLE))
 LIBRARY_FAULT = Ending(Close(None, Reason.LIBRARY_FAULT), Says.SOMETHING)
+DEAF = Ending(Close(None, Reason.DEAF), Says.SOMETHING)
 
 CODES = {2: 401, 4: 403, 5: 406}
 """neonize numbers WhatsApp's codes of a logout (its enum ConnectFailureReason)."""
@@ -178,8 +179,14 @@ FOLDER_BROKEN = re.compile(
 )
 
 
+def connect_ended(error: str, *, logged_in: bool) -> Ending:
+    """connect() returned, or raised `error`: the end of a session, even where the library stays
+    connected. After the login no dial can have failed."""
+    return DEAF if logged_in else failed_dial(error)
+
+
 def failed_dial(error: str) -> Ending:
-    """What connect() raised before it was logged in. Of an HTTP status only a 5xx is a code of
+    """Of an HTTP status only a 5xx is a code of
     WhatsApp's; anything else was somebody on the way. What nothing explains is the library's own
     fault, and no reason to think that WhatsApp cannot be reached."""
     status = HTTP_STATUS.match(error)

@@ -67,7 +67,7 @@ class Session:
         self._qr_numbers = itertools.count(1)
         self._first_qr_at: float | None = None
         self._last_qr_at = 0.0
-        self._opened = False
+        self._logged_in = self._opened = False
         self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._disk_blamed = threading.Event()
 
@@ -81,13 +81,13 @@ class Session:
             self._worker.tell(leftover)
         threading.Thread(target=self._pass_on, name="spool", daemon=True).start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        said = ""
         try:
             client.connect(self._dial.proxy)
         except LibraryError as error:
-            note(f"the library ended: {error}")
-            self._end(endings.failed_dial(str(error)))
-        else:
-            self._end(endings.LIBRARY_FAULT)
+            said = str(error)
+        note(f"the library ended: {said}")
+        self._end(endings.connect_ended(said, logged_in=self._logged_in))
         while True:  # the shutdown ends all
             time.sleep(60)
 
@@ -152,9 +152,11 @@ class Session:
 
     def on_logged_in(self, _: Any) -> None:
         """Comes before the messages that waited, and well before `on_connected`."""
+        self._logged_in = True
         self._client.never_dial_again()
 
     def on_connected(self, _: Any) -> None:
+        self._logged_in = True
         self._client.never_dial_again()
         if not self._opened:
             self._opened = True
