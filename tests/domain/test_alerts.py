@@ -40,8 +40,12 @@ def trying(attempt: int, reason: Reason = Reason.UNREACHABLE) -> Observed:
     return seen(status=Status.CONNECTING, attempt=attempt, last_reason=reason)
 
 
-def up(since: datetime, attempt: int = 0) -> Observed:
-    return seen(status=Status.CONNECTED, connected_at=since, attempt=attempt)
+def up(since: datetime, **fields: object) -> Observed:
+    return seen(status=Status.CONNECTED, connected_at=since, **fields)
+
+
+TEN_TIMES = tuple(NOW - timedelta(minutes=59 - n) for n in range(10))
+AN_HOUR_AGO = (NOW - timedelta(hours=1),)
 
 
 EXHAUSTED = held(Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE)
@@ -60,10 +64,14 @@ EXHAUSTED = held(Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE)
         (ON, Observed(status=Status.CONNECTING, attempt=5), None),  # a pairing: somebody looks on
         (ON, Observed(hold=Hold.RETRIES_EXHAUSTED), None),
         (ON, Observed(hold=Hold.LOGGED_OUT), AlertKind.LOGGED_OUT),
+        (ON, Observed(hold=Hold.REFUSED), None),
+        (ON, up(LONG_UP, deaf=TEN_TIMES), None),
+        (ON, up(LONG_UP, deaf=(*TEN_TIMES, NOW)), AlertKind.DEAF),
+        (ON, up(LONG_UP, deaf=(*AN_HOUR_AGO, *TEN_TIMES)), None),
     ],
 )
 def test_what_is_trouble(wanted: Wanted, observed: Observed, kind: AlertKind | None) -> None:
-    assert trouble(wanted, observed, POLICY) is kind
+    assert trouble(wanted, observed, now=NOW, policy=POLICY) is kind
 
 
 def test_every_hold_has_its_row() -> None:
@@ -85,6 +93,9 @@ def test_every_hold_has_its_row() -> None:
         (AlertKind.ATTEMPTS, ON, EXHAUSTED, Course.REPLACED),
         (AlertKind.RETRIES_EXHAUSTED, ON, trying(4), Course.STAYS),  # lifted, and failing again
         (AlertKind.RETRIES_EXHAUSTED, ON, held(Hold.BANNED), Course.REPLACED),
+        (AlertKind.DEAF, ON, up(LONG_UP, deaf=TEN_TIMES[-1:]), Course.STAYS),
+        (AlertKind.DEAF, ON, up(LONG_UP, deaf=AN_HOUR_AGO), Course.RECOVERED),
+        (AlertKind.DEAF, ON, held(Hold.CONFLICT), Course.REPLACED),
     ],
 )
 def test_what_becomes_of_an_episode(
@@ -101,7 +112,8 @@ def test_what_becomes_of_an_episode(
         (AlertKind.BANNED, Reason.BANNED, True),
         (AlertKind.CREDENTIALS_CORRUPT, Reason.FILE_CORRUPT, True),
         (AlertKind.CLIENT_OUTDATED, Reason.CLIENT_OUTDATED, True),
-        (AlertKind.RETRIES_EXHAUSTED, Reason.PROCESS_DIED, True),
+        (AlertKind.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT, True),
+        (AlertKind.DEAF, Reason.DEAF, True),
         *((AlertKind.RETRIES_EXHAUSTED, cause, False) for cause in sorted(OUTAGE_REASONS)),
         (AlertKind.ATTEMPTS, Reason.CONNECTION_LOST, False),
         (AlertKind.OUTAGE, Reason.UNREACHABLE, True),  # one of its numbers has waited already
@@ -125,7 +137,8 @@ def test_when_people_are_told(kind: AlertKind, cause: Reason | None, at_once: bo
         (OFF, trying(1), False),
         (ON, up(JUST_UP, attempt=1), False),
         (ON, held(Hold.CONFLICT, Reason.STREAM_REPLACED), False),
-        (ON, held(Hold.RETRIES_EXHAUSTED, Reason.PROCESS_DIED), False),
+        (ON, held(Hold.RETRIES_EXHAUSTED, Reason.PROCESS_DIED), True),
+        (ON, held(Hold.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT), False),
         (ON, Observed(hold=Hold.RETRIES_EXHAUSTED, hold_cause=Reason.UNREACHABLE), False),
     ],
 )

@@ -32,11 +32,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (402, Reason.BANNED, CloseClass.BANNED),
         (515, Reason.RESTART_REQUIRED, CloseClass.EXPECTED),
         (408, Reason.CONNECT_TIMEOUT, CloseClass.TRANSIENT),
-        (411, Reason.CONNECTION_LOST, CloseClass.TRANSIENT),
+        *((code, Reason.REFUSED, CloseClass.REFUSED) for code in (400, 404, 409, 411, 418, 429)),
+        (None, Reason.REFUSED, CloseClass.REFUSED),  # the code was lost
+        (499, Reason.LIBRARY_FAULT, CloseClass.REFUSED),
+        (None, Reason.LIBRARY_FAULT, CloseClass.TRANSIENT),
+        (None, Reason.DEAF, CloseClass.DEAF),
         (500, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         (503, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         (None, Reason.PROCESS_DIED, CloseClass.TRANSIENT),
-        (999, Reason.REFUSED, CloseClass.TRANSIENT),
+        (999, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         # A bare stream error 401 with the device still in the file is no logout.
         (401, Reason.CONNECTION_LOST, CloseClass.TRANSIENT),
         (None, Reason.FILE_CORRUPT, CloseClass.CORRUPT),

@@ -7,6 +7,7 @@ is the shell around it that has to keep the promises, with a real database and t
 import contextlib
 import random
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.services.world import World
 from wa_app.domain.errors import NoQr, PairFirst
 from wa_app.domain.messages import Direction, MessageState
 from wa_app.domain.practice import EVENTS, SWITCHES
+from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Message, User
@@ -22,6 +24,17 @@ from wa_app.services.messages import outbox
 
 LIVES = 12
 STEPS = 30
+
+REFUSALS = (
+    Close(402, Reason.BANNED),
+    Close(429, Reason.REFUSED),
+    Close(None, Reason.REFUSED),
+    Close(None, Reason.LIBRARY_FAULT),
+    Close(None, Reason.DEAF),
+    Close(408, Reason.PROCESS_DIED),
+)
+MOST_DIALS = 30
+"""In any hour, of those that no person asked for."""
 
 
 class Life:
@@ -34,6 +47,7 @@ class Life:
     def step(self) -> None:
         actions: tuple[Callable[[], None], ...] = (
             *(self.ask,) * 3, *(self.scan,) * 3, *(self.fault,) * 3, *(self.time,) * 4,
+            *(self.refusal,) * 2,
             *(self.customer,) * 3, *(self.person,) * 2, self.tick, self.crash, self.user,
         )  # fmt: skip
         self.dice.choice(actions)()
@@ -59,6 +73,11 @@ class Life:
     def fault(self) -> None:
         kind = self.dice.choice((*EVENTS, *SWITCHES))
         self.world.fault(kind, on=self.dice.random() < 0.5 or kind in EVENTS)
+
+    def refusal(self) -> None:
+        """What the real library tells, and no practice phone."""
+        self.world.phone.break_off(self.dice.choice(REFUSALS))
+        self.world.settle()
 
     def time(self) -> None:
         self.world.advance(self.dice.choice((0.5, 3, 10, 40)))
@@ -96,6 +115,8 @@ class Life:
         with self.world.app.app_context():
             if not db.session.get_one(User, self.world.ana_id).active:
                 assert sockets == 0
+        lately = [at for at in seen.dialled if self.world.now - at < timedelta(hours=1)]
+        assert len(lately) <= MOST_DIALS
 
     def heal(self) -> None:
         """Everything works again, and a person asks for the connection."""

@@ -16,6 +16,7 @@ from flask import Flask
 
 from wa_app.config import Settings
 from wa_app.domain.errors import TooOften
+from wa_app.domain.sessions.closes import Close
 from wa_app.domain.sessions.socket_messages import Closed, Command, Dial, News, Stored
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import db
@@ -116,6 +117,11 @@ class HandPhone(PracticeGateway):
             sink(connection_id, socket_id, news)
 
         self.report_to(tell)
+
+    def break_off(self, close: Close) -> None:
+        """Whatever is open ends so, with news that no practice phone has of itself."""
+        for socket_id, socket in list(self._sockets.items()):
+            self._finish(socket_id, socket, close)
 
     def open(self, dial: Dial) -> None:
         self.sockets.add(dial.socket_id)

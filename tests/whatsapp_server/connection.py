@@ -258,6 +258,9 @@ class Connection:
     async def _answer_iq(self, node: Node) -> None:
         if await self._strike(Moment.IQ, node):
             return
+        asks_for_code = node.children and node.children[0].text("stage") == "companion_hello"
+        if asks_for_code and await self._strike(Moment.CODE, node):
+            return
         result: Attributes = {"from": SERVER, "id": node.text("id"), "type": "result"}
         self.send(Node("iq", result, answer(self, node)))
 

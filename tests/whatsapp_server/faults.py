@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .binary_xml import Node
+from .binary_xml import SERVER, Node
 from .transport import Ended
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Moment(enum.StrEnum):
     UPGRADE = "instead of the websocket upgrade"
     HELLO = "before the answer to the client's hello"
     LOGIN = "instead of the answer to a login"
+    CODE = "instead of giving a pairing code"
     IQ = "instead of the answer to an iq"
     MESSAGE = "instead of taking a message"
     ACK = "instead of confirming a message that was taken"
@@ -72,6 +73,13 @@ def failure(reason: int, **defaults: int) -> Act:
         return await _leave(connection, options)
 
     return act
+
+
+async def any_failure(connection: Connection, options: Options, _: Node | None) -> bool:
+    """With whatever attributes the test names; None leaves one out."""
+    attributes = {name: value for name, value in options.items() if name != "linger"}
+    connection.send(Node("failure", {"location": "cln", **attributes}))
+    return await _leave(connection, options)
 
 
 async def _leave(connection: Connection, options: Options) -> bool:
@@ -123,6 +131,24 @@ async def stay_silent(_: Connection, __: Options, ___: Node | None) -> bool:
     return True
 
 
+async def refuse_code(connection: Connection, options: Options, node: Node | None) -> bool:
+    if node:
+        error = Node("error", {"code": options.get("code", 429), "text": options.get("text", "no")})
+        answer: dict[str, Any] = {"from": SERVER, "id": node.text("id"), "type": "error"}
+        connection.send(Node("iq", answer, [error]))
+    return True
+
+
+async def ask_for_passkey(connection: Connection, options: Options, _: Node | None) -> bool:
+    """whatsmeow pair-passkey.go. The options are what a browser would hand to the passkey."""
+    asked = Node(
+        "passkey_request_options", {}, options.get("request", '{"challenge": "AA"}').encode()
+    )
+    attributes = {"from": SERVER, "type": "passkey_prologue_request", "id": connection.new_id()}
+    connection.send(Node("notification", attributes, [asked]))
+    return True
+
+
 async def refuse_message(connection: Connection, options: Options, node: Node | None) -> bool:
     if node:
         connection.acknowledge(node, error=options.get("code", 463))
@@ -148,6 +174,7 @@ FAULTS: Mapping[str, Fault] = {
     "silent_hello": Fault(Moment.HELLO, fall_silent),
     "silent_login": Fault(Moment.LOGIN, fall_silent),
     "slow_handshake": Fault(Moment.HELLO, delay),  # delay=seconds
+    "failure": Fault(Moment.LOGIN, any_failure),  # reason=, code=, expire=, …
     "failure_400": Fault(Moment.LOGIN, failure(400)),
     "failure_401": Fault(Moment.LOGIN, failure(401)),
     "failure_402": Fault(Moment.LOGIN, failure(402, code=101, expire=3600)),
@@ -157,6 +184,8 @@ FAULTS: Mapping[str, Fault] = {
     "failure_409": Fault(Moment.LOGIN, failure(409)),
     "failure_500": Fault(Moment.LOGIN, failure(500)),
     "failure_503": Fault(Moment.LOGIN, failure(503)),
+    "code_refused": Fault(Moment.CODE, refuse_code),  # code=, text=
+    "passkey": Fault(Moment.NOW, ask_for_passkey),  # request=
     "drop_iqs": Fault(Moment.IQ, stay_silent),
     "drop_messages": Fault(Moment.MESSAGE, stay_silent),
     "drop_acks": Fault(Moment.ACK, stay_silent),

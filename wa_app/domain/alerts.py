@@ -5,14 +5,14 @@ once, and it ends when the connection is up and stable, when nobody wants it up 
 trouble of another kind takes its place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
 from wa_app.domain.sessions.closes import OUTAGE_REASONS, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.policy import Policy
+from wa_app.domain.sessions.policy import DEAF_AN_HOUR, Policy, in_the_last_hour
 from wa_app.domain.sessions.reconcile import is_stable
 from wa_app.domain.sessions.states import Hold, Status
 
@@ -24,7 +24,9 @@ class AlertKind(StrEnum):
     CREDENTIALS_CORRUPT = "credentials_corrupt"
     CLIENT_OUTDATED = "client_outdated"
     OTHER_NUMBER = "other_number"
+    REFUSED = "refused"
     RETRIES_EXHAUSTED = "retries_exhausted"
+    DEAF = "deaf"  # again and again the library hands on nothing more
     ATTEMPTS = "attempts"  # more than ALERT_AFTER_ATTEMPTS, and still trying
     OUTAGE = "outage"  # of the whole server
     DISK_NEARLY_FULL = "disk_nearly_full"
@@ -39,12 +41,22 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
     Hold.CREDENTIALS_CORRUPT: AlertKind.CREDENTIALS_CORRUPT,
     Hold.CLIENT_OUTDATED: AlertKind.CLIENT_OUTDATED,
     Hold.OTHER_NUMBER: AlertKind.OTHER_NUMBER,
+    Hold.REFUSED: AlertKind.REFUSED,
     Hold.RETRIES_EXHAUSTED: AlertKind.RETRIES_EXHAUSTED,
     Hold.PAIRING_EXPIRED: None,  # nobody lost anything
+    Hold.PASSKEY: None,
 }
 
 MAY_HEAL = frozenset({AlertKind.ATTEMPTS, AlertKind.RETRIES_EXHAUSTED, AlertKind.DISK_NEARLY_FULL})
 """People hear of it only when it has lasted. `RETRIES_EXHAUSTED` heals only after an outage."""
+
+OF_LINKED = MAY_HEAL | {AlertKind.REFUSED}
+"""Before there is a login they are about a pairing, whose person looks on."""
+
+RECURRING: Mapping[AlertKind, tuple[Callable[[Observed], tuple[datetime, ...]], int]] = {
+    AlertKind.DEAF: (lambda observed: observed.deaf, DEAF_AN_HOUR),
+}
+"""What heals at once and comes again: when it came, and how often within an hour is no news yet."""
 
 STALLED_LASTS = timedelta(hours=1)
 """Standing still is over when it is noticed; whatever more of it comes within this is no news."""
@@ -53,18 +65,33 @@ STALLED_LASTS = timedelta(hours=1)
 # ---- one connection
 
 
-def trouble(wanted: Wanted, observed: Observed, policy: Policy) -> AlertKind | None:
+def trouble(
+    wanted: Wanted, observed: Observed, *, now: datetime, policy: Policy
+) -> AlertKind | None:
     """What is wrong with a connection now. A pairing that fails is none: its person looks on."""
     if not wanted.enabled:
         return None
-    kind = HOLD_KINDS[observed.hold] if observed.hold else _attempts(observed, policy)
-    return None if kind in MAY_HEAL and not observed.has_credentials else kind
+    kind = (
+        HOLD_KINDS[observed.hold]
+        if observed.hold
+        else _attempts(observed, policy) or _recurring(observed, now)
+    )
+    return None if kind in OF_LINKED and not observed.has_credentials else kind
 
 
 def _attempts(observed: Observed, policy: Policy) -> AlertKind | None:
     down = observed.status is not Status.CONNECTED
     too_many = observed.attempt > policy.alert_after_attempts
     return AlertKind.ATTEMPTS if down and too_many else None
+
+
+def _recurring(observed: Observed, now: datetime) -> AlertKind | None:
+    often = (
+        kind
+        for kind, (times_of, most) in RECURRING.items()
+        if len(in_the_last_hour(times_of(observed), now)) > most
+    )
+    return next(often, None)
 
 
 def cause_of(observed: Observed) -> Reason | None:
@@ -91,15 +118,21 @@ def course(
     policy: Policy,
 ) -> Course:
     """What becomes of the episode `known` (None: there is none) of this connection."""
-    kind = trouble(wanted, observed, policy)
+    kind = trouble(wanted, observed, now=now, policy=policy)
     if known is None:
         return Course.BEGINS if kind else Course.NOTHING
     if not wanted.enabled:
         return Course.DROPPED
-    if is_stable(observed, now, policy):
+    if is_stable(observed, now, policy) and not _goes_on(known, observed, now):
         return Course.RECOVERED
     # On its way back it may need some attempts more: that is the same trouble, not another.
     return Course.STAYS if kind in (None, known, AlertKind.ATTEMPTS) else Course.REPLACED
+
+
+def _goes_on(known: AlertKind, observed: Observed, now: datetime) -> bool:
+    """What comes again and again is over when it has not come for an hour."""
+    times_of, _ = RECURRING.get(known, (lambda _: (), 0))
+    return bool(in_the_last_hour(times_of(observed), now))
 
 
 def may_heal(kind: AlertKind, cause: Reason | None) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Enum,
+    Text,
     TypeDecorator,
 )
 
@@ -33,6 +34,21 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.replace(tzinfo=UTC)
+
+
+class UtcTimes(TypeDecorator[tuple[datetime, ...]]):
+    """Some times, oldest first; NULL where there are none."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: tuple[datetime, ...] | None, dialect: Dialect
+    ) -> str | None:
+        return " ".join(at.astimezone(UTC).isoformat() for at in value or ()) or None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[datetime, ...]:
+        return tuple(datetime.fromisoformat(at) for at in (value or "").split())
 
 
 def utc_now() -> datetime:

@@ -17,7 +17,7 @@ from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
-from wa_app.models.base import utc_now
+from wa_app.models.base import UtcTimes, utc_now
 from wa_app.models.users import User
 
 
@@ -67,6 +67,8 @@ class Connection(db.Model):
     last_code: Mapped[int | None]
     last_reason: Mapped[Reason | None]
     restricted_until: Mapped[datetime | None]
+    dialled: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
+    deaf: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     observed_version: Mapped[int] = mapped_column(default=0)
     socket_version: Mapped[int] = mapped_column(default=0)
     wiped_version: Mapped[int] = mapped_column(default=0)

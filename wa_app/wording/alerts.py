@@ -13,6 +13,14 @@ from wa_app.wording.connections import HOLD_CAUSES, HOLDS, Explanation, in_place
 
 ALERTS: Mapping[AlertKind, Explanation] = {
     **{kind: HOLDS[hold] for hold, kind in HOLD_KINDS.items() if kind},
+    AlertKind.DEAF: Explanation(
+        _("The program part that talks to WhatsApp stops again and again."),
+        _(
+            "Each time it is started again within seconds; a few messages may get lost. An upgrade "
+            "may help."
+        ),
+        Action.WAIT,
+    ),
     AlertKind.ATTEMPTS: Explanation(
         _("The connection could not be restored so far."),
         _("This service keeps trying. If it gives up, you are told."),
@@ -51,6 +59,7 @@ OUTAGES: Mapping[Reason, Explanation] = {
 
 ALERTS_OVER: Mapping[AlertKind | None, str] = {
     AlertKind.OUTAGE: _("WhatsApp can be reached again."),
+    AlertKind.DEAF: _("The program part that talks to WhatsApp has worked for an hour."),
     AlertKind.DISK_NEARLY_FULL: _("There is enough room on the disk again."),
     AlertKind.BACKUP_FAILED: _("Backups work again."),
     None: _("Connected again."),

@@ -56,7 +56,9 @@ HOLD_BADGES: Mapping[Hold, Badge] = {
     Hold.CLIENT_OUTDATED: Badge(_("Upgrade needed"), "held", "up"),
     Hold.BANNED: Badge(_("Blocked"), "held", "clock"),
     Hold.PAIRING_EXPIRED: Badge(_("Not linked in time"), "held", "clock"),
+    Hold.PASSKEY: Badge(_("Passkey needed"), "held", "phone"),
     Hold.OTHER_NUMBER: Badge(_("Another number"), "held", "phone"),
+    Hold.REFUSED: Badge(_("Refused"), "held", "clock"),
     Hold.RETRIES_EXHAUSTED: Badge(_("Stopped trying"), "held", "alert"),
 }
 
@@ -101,6 +103,14 @@ HOLDS: Mapping[Hold, Explanation] = {
         _("Keep the phone at hand, then press %(button)s."),
         Action.PAIR,
     ),
+    Hold.PASSKEY: Explanation(
+        _("This WhatsApp account asks for a passkey."),
+        _(
+            "This version cannot link such accounts yet. If you can do without the passkey, remove "
+            "it on the phone: in WhatsApp Settings, Account, Passkeys. Then press Connect."
+        ),
+        Action.PAIR,
+    ),
     Hold.OTHER_NUMBER: Explanation(
         _("Another number was linked."),
         _(
@@ -108,6 +118,14 @@ HOLDS: Mapping[Hold, Explanation] = {
             "whether it is the new number of this shop, or unlink it."
         ),
         Action.CHOOSE_NUMBER,
+    ),
+    Hold.REFUSED: Explanation(
+        _("WhatsApp does not let this number in for now."),
+        _(
+            "The number stays linked. This service tries again by itself once a day; more "
+            "attempts would make WhatsApp refuse for longer. The phone itself works as always."
+        ),
+        Action.WAIT,
     ),
     Hold.RETRIES_EXHAUSTED: Explanation(
         _("The connection could not be restored."),
@@ -131,9 +149,28 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     (Hold.RETRIES_EXHAUSTED, Reason.KEEPALIVE_TIMEOUT): Explanation(
         _("WhatsApp does not answer."), _LOOKS_AGAIN, Action.RECONNECT
     ),
+    (Hold.RETRIES_EXHAUSTED, Reason.PROCESS_DIED): Explanation(
+        _("The connection ended on this server several times."),
+        _(
+            "Mostly the server is short of memory: tell your administrator. This service keeps "
+            "trying and reconnects as soon as it can."
+        ),
+        Action.RECONNECT,
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.SERVICE_STOPPED): Explanation(
+        _("This service was restarted several times."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
     (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
         _("The server cannot save the login of this number."),
         _("Ask your administrator to look at the disk of the server, then press %(button)s."),
+        Action.RECONNECT,
+    ),
+    (Hold.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT): Explanation(
+        _("The program part that talks to WhatsApp keeps failing."),
+        _(
+            "Several attempts failed. Press Reconnect to try again. If it fails again, tell your "
+            "administrator: an upgrade may be needed."
+        ),
         Action.RECONNECT,
     ),
     (Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED): Explanation(
@@ -163,6 +200,16 @@ PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
     ),
 }
 """`RETRIES_EXHAUSTED` before there is a login to reconnect with; None: any other cause."""
+
+PAIRING_REFUSED = Explanation(
+    _("WhatsApp does not link this number for now."),
+    _(
+        "Mostly it was tried too often. Wait a day, then press Connect and scan the QR code; "
+        "more attempts before that make WhatsApp refuse for longer."
+    ),
+    Action.PAIR,
+)
+"""`REFUSED` before there is a login: nobody would be there to scan when it is over."""
 
 NOT_LINKED = Explanation(
     _("No number is linked yet."),
@@ -269,6 +316,8 @@ def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
     own_number = connection.linked_phone or connection.pair_phone
     if hold is Hold.OTHER_NUMBER and own_number:
         return _explain_other_number(own_number)
+    if hold is Hold.REFUSED and not connection.has_credentials:
+        return PAIRING_REFUSED
     if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
         return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
     found = HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]

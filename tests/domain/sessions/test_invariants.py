@@ -44,6 +44,11 @@ CLOSES = (
     Close(440, Reason.STREAM_REPLACED),
     Close(401, Reason.LOGGED_OUT, has_credentials=False),
     Close(402, Reason.BANNED, until=START + timedelta(hours=2)),
+    Close(402, Reason.BANNED),  # nobody says until when
+    Close(429, Reason.REFUSED),
+    Close(None, Reason.REFUSED),
+    Close(None, Reason.LIBRARY_FAULT),
+    Close(None, Reason.DEAF),
     Close(405, Reason.CLIENT_OUTDATED),
     Close(408, Reason.UNREACHABLE),
     Close(503, Reason.SERVER_ERROR),
@@ -53,9 +58,12 @@ CLOSES = (
     Close(None, Reason.FILE_CORRUPT),
     Close(408, Reason.PAIRING_TIMEOUT),
 )
-TRANSIENT = [close for close in CLOSES if classify(close) is CloseClass.TRANSIENT]
+TRYING = {CloseClass.TRANSIENT, CloseClass.REFUSED, CloseClass.DEAF}
+LOST = [close for close in CLOSES if classify(close) in TRYING]
 NUMBERS = ("+34600111222", "+34600111222", "+34600333444")
-SECONDS = (0.1, 1, 2.2, 5, 17, 31, 61, 170, 1000, 8000)
+SECONDS = (0.1, 1, 2.2, 5, 17, 31, 61, 170, 1000, 8000, 90_000)
+MOST_DIALS = 30
+"""In any hour, of those that no person asked for."""
 
 
 @dataclass
@@ -75,6 +83,11 @@ class World:
     # the books
     blocked_by: Close | None = None
     blocked_library: str = ""
+    blocked_at: datetime = START
+    refused_at: datetime | None = None  # WhatsApp refused until the attempts were used up
+    deaf: list[datetime] = field(default_factory=list)
+    unasked: list[datetime] = field(default_factory=list)  # dials since it was stable last
+    asked: bool = False  # by a person, and not dialled since
     backoff_dials: int = 0
     monitor_dials: int = 0
     free_dials: int = 0  # dials a person, a lift or the end of a ban has paid for
@@ -139,6 +152,7 @@ class World:
     def note_end(self) -> None:
         if self.up_since is not None and self.now - self.up_since >= POLICY.stable_after:
             self.backoff_dials = self.monitor_dials = 0
+            self.unasked = []
         self.up_since = None
         self.down_since = self.now
 
@@ -150,8 +164,13 @@ class World:
         assert self.effective.enabled, "a dial nobody wants"
         assert not self.is_blocked(), f"dialled under {self.blocked_by}"
         assert not self.refused, "dialled with another number's login"
+        self.check_refusal()
+        self.count_dial()
         if self.free_dials:
             self.free_dials -= 1
+        elif self.deaf and self.deaf[-1] == self.down_since:
+            lately = [at for at in self.deaf if self.now - at < timedelta(hours=1)]
+            assert len(lately) <= 10 or self.now - self.down_since >= timedelta(seconds=32)
         elif self.monitor_turn:
             self.monitor_dials += 1
             assert self.monitor_dials <= POLICY.monitor_max_attempts
@@ -162,12 +181,29 @@ class World:
             due = POLICY.delay(self.backoff_dials, 0.0)
             assert self.now - self.down_since >= due, f"attempt {self.backoff_dials} too early"
 
+    def check_refusal(self) -> None:
+        if self.refused_at is None:
+            return
+        if not self.asked:
+            assert self.observed.has_credentials, "nobody is there to scan"
+            assert self.now - self.refused_at >= timedelta(days=1), "a refusal was not heeded"
+            self.pay()
+        self.refused_at = None
+
+    def count_dial(self) -> None:
+        if self.asked:
+            self.asked, self.unasked = False, []
+            return
+        self.unasked.append(self.now)
+        lately = [at for at in self.unasked if self.now - at < timedelta(hours=1)]
+        assert len(lately) <= MOST_DIALS, "a storm of dials"
+
     def is_blocked(self) -> bool:
         if self.blocked_by is None:
             return False
         match classify(self.blocked_by):
             case CloseClass.BANNED:
-                over = self.blocked_by.until is not None and self.now >= self.blocked_by.until
+                over = self.now >= (self.blocked_by.until or self.blocked_at + timedelta(days=1))
             case CloseClass.OUTDATED:
                 over = self.library != self.blocked_library
             case _:
@@ -189,6 +225,7 @@ class World:
             self.number = self.scanned if kind == "accept_number" else self.number
         self.wanted = replace(self.wanted, **request(kind, self.wanted.wanted_version + 1))
         self.blocked_by = None
+        self.asked, self.unasked = True, []
         if self.current is None or kind != "connect":
             self.pay()
         # To unlink the other number takes a dial of its own.
@@ -218,7 +255,12 @@ class World:
             # A login that is about to be wiped takes along what WhatsApp has against it.
             if classify(news.close) in BLOCKING and not going:
                 self.blocked_by, self.blocked_library = news.close, self.library
+                self.blocked_at = self.now
                 self.free_dials = 0
+            if news.close.reason is Reason.DEAF:
+                self.deaf.append(self.now)
+            if self.observed.hold is Hold.REFUSED:
+                self.refused_at, self.free_dials = self.now, 0
 
     def note_number(self, news: News, socket_id: int) -> None:
         if socket_id != self.current or not isinstance(news, Paired | Opened):
@@ -257,6 +299,7 @@ class World:
         self.end_socket()
         if stable:
             self.pay()  # a stable connection comes back at once
+            self.unasked = []
         stopped_at = self.now
         self.now += timedelta(seconds=1 if crashed else 0)
         self.observed = resume(
@@ -350,7 +393,7 @@ def _step(world: World, action: str, pick: int) -> None:
         case "closed" if current is not None:
             world.news(Closed(CLOSES[pick % len(CLOSES)]), current)
         case "lost" if current is not None:
-            world.news(Closed(TRANSIENT[pick % len(TRANSIENT)]), current)
+            world.news(Closed(LOST[pick % len(LOST)]), current)
         case "opened" if current is not None:
             world.news(opened, current)
         case "pairing" if current is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
+from tests.whatsapp_server.binary_xml import Node
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.socket_messages import (
     Alive,
@@ -80,6 +81,38 @@ def test_a_pairing_that_nobody_finishes_ends_after_its_window(
     with Desk(tmp_path, server.proxy_url, pairing_window=timedelta(seconds=1)) as impatient:
         close = impatient.open("nobody").wait_for_close()
     assert close == Close(None, Reason.PAIRING_TIMEOUT, has_credentials=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(429, "rate-overlimit"), (400, "bad-request"), (403, "forbidden")]
+)
+def test_a_code_that_whatsapp_refuses_is_a_refusal(
+    desk: Desk, server: WhatsAppServer, ana: Phone, name: str, code: int, text: str
+) -> None:
+    with server.faulty("code_refused", name, code=code, text=text):
+        socket = desk.open(name, proxy=server.proxy_url_for(name), pair_phone=f"+{ana.number}")
+        close = socket.wait_for_close()
+    assert close == Close(code, Reason.PAIRING_REFUSED, has_credentials=False)
+
+
+def test_a_code_that_a_server_in_trouble_does_not_give_is_none(
+    desk: Desk, server: WhatsAppServer, ana: Phone, name: str
+) -> None:
+    with server.faulty("code_refused", name, code=503, text="service-unavailable"):
+        socket = desk.open(name, proxy=server.proxy_url_for(name), pair_phone=f"+{ana.number}")
+        assert socket.wait_for_close() == lost(has_credentials=False)
+
+
+@pytest.mark.parametrize("request_", ['{"challenge": "AA"}', "no JSON at all"])
+@pytest.mark.parametrize("by_code", [False, True])
+def test_an_account_that_asks_for_a_passkey_says_so(
+    desk: Desk, server: WhatsAppServer, ana: Phone, name: str, by_code: bool, request_: str
+) -> None:
+    phone = f"+{ana.number}" if by_code else None
+    socket = desk.open(name, proxy=server.proxy_url_for(name), pair_phone=phone)
+    socket.wait_for(PairingCode if by_code else Qr)
+    server.fault("passkey", name, request=request_)
+    assert socket.wait_for_close() == Close(None, Reason.PASSKEY, has_credentials=False)
 
 
 def test_a_connection_lost_while_the_qr_is_shown_is_no_pairing_timeout(
@@ -342,6 +375,53 @@ def test_a_refused_login_ends_with_its_close(
     assert len(server.journal.of("fault", device)) == 1, "the library has tried again by itself"
 
 
+@pytest.mark.parametrize(
+    ("stanza", "code", "reason"),
+    [
+        ({"reason": 402, "code": 107, "expire": 86400}, 402, Reason.BANNED),
+        ({"reason": 402}, 402, Reason.BANNED),
+        ({"reason": 402, "code": 101}, 402, Reason.BANNED),
+        ({"reason": 404}, 404, Reason.REFUSED),
+        ({"reason": 415, "message": 'a "quoted" <text>'}, 415, Reason.REFUSED),
+        ({"reason": 429, "message": "too many", "retry": 30}, 429, Reason.REFUSED),
+        ({"reason": 451}, 451, Reason.REFUSED),
+        # The library dies of these two.
+        ({"reason": 413}, None, Reason.REFUSED),
+        ({"reason": 414, "message": "expired"}, None, Reason.REFUSED),
+        ({"reason": 502}, 502, Reason.SERVER_ERROR),
+    ],
+    ids=str,
+)
+def test_a_refusal_that_the_library_cannot_hand_on_is_known_all_the_same(
+    desk: Desk,
+    socket: Socket,
+    server: WhatsAppServer,
+    ana: Phone,
+    stanza: dict[str, object],
+    code: int | None,
+    reason: Reason,
+) -> None:
+    socket.close()
+    server.fault("failure", ana.device, **stanza)
+    close = desk.open(socket.name).wait_for_close()
+    assert (close.code, close.reason, close.has_credentials) == (code, reason, True)
+    assert (close.until is not None) == ("expire" in stanza)
+    assert len(server.journal.of("fault", ana.device)) == 1
+
+
+def test_a_logout_that_leaves_the_login_in_the_file_is_one_all_the_same(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone
+) -> None:
+    """428: the library does not know it, and keeps what nobody gets in with any more."""
+    socket.close()
+    server.fault("failure", ana.device, reason=428)
+    close = desk.open(socket.name).wait_for_close()
+    assert close == Close(428, Reason.LOGGED_OUT, has_credentials=False)
+    [aside] = desk.quarantine.glob(f"{socket.name}-*")
+    assert (aside / "session.db").exists()
+    desk.open(socket.name).wait_for(Qr)
+
+
 def test_a_ban_tells_its_end(
     desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone
 ) -> None:
@@ -352,6 +432,41 @@ def test_a_ban_tells_its_end(
     assert (close.code, close.reason, close.has_credentials) == (402, Reason.BANNED, True)
     assert close.until is not None
     assert before <= close.until - timedelta(hours=1) <= datetime.now(UTC)
+
+
+ODD_RECEIPTS = ["server-error", "view", "enc_rekey_retry", "something-new"]
+
+
+@pytest.mark.parametrize("kind", ODD_RECEIPTS)
+def test_a_session_that_hands_on_nothing_more_ends(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact, kind: str
+) -> None:
+    """The library cannot encode such a receipt. It stays connected and confirms messages."""
+    server.in_loop(lambda: luis.send_receipt(ana.device, "3EB0", kind))
+    assert socket.wait_for_close() == Close(None, Reason.DEAF, has_credentials=True)
+    again = desk.open(socket.name)
+    again.wait_for(Opened)
+    luis.send(ana, "¿Me oye?")
+    assert again.wait_for(Incoming).text == "¿Me oye?"
+
+
+def test_what_nobody_asked_for_need_not_be_encoded(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    """Each of these would end the library if we listened for it."""
+    connection = ana.device.connection
+    assert connection is not None
+    odd = (
+        Node("chatstate", {"from": luis.lid}, [Node("dancing")]),
+        Node("chatstate", {"from": luis.lid}, [Node("composing", {"media": "hologram"})]),
+        Node("presence", {"from": luis.lid, "type": "elsewhere"}),
+    )
+    for node in odd:
+        server.in_loop(lambda node=node: connection.send(node))
+    luis.send(ana, "¿Me oye?")
+    socket.wait_for(Incoming)
+    socket.wait_for(Alive, count=len(socket.of(Alive)) + 1)
+    assert socket.of(Closed) == []
 
 
 def test_a_logout_whose_word_was_lost_is_told_by_the_file(

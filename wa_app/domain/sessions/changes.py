@@ -5,7 +5,7 @@ from datetime import datetime
 
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.policy import Moment
+from wa_app.domain.sessions.policy import REFUSED_FOR, Moment
 from wa_app.domain.sessions.states import Hold, Status
 
 
@@ -61,11 +61,8 @@ def forget_trouble(observed: Observed, wanted: Wanted) -> Observed:
     earlier = max(observed.observed_version, wanted.unlink_version)
     accepted = observed.hold is Hold.OTHER_NUMBER and wanted.number_version > earlier
     return replace(
-        without_hold(observed),
+        count_from_zero(without_hold(observed)),
         linked_phone=observed.phone if accepted else observed.linked_phone,
-        attempt=0,
-        monitor_attempt=0,
-        lifts=0,
         next_attempt_at=None,
         pairing_started_at=None,
         observed_version=wanted.wanted_version,
@@ -81,7 +78,18 @@ def start_dial(observed: Observed, wanted: Wanted, now: datetime) -> Observed:
     )
 
 
+def count_from_zero(observed: Observed) -> Observed:
+    """It was stable, or a person has seen to it: what was tried before means nothing any more."""
+    return replace(observed, attempt=0, monitor_attempt=0, lifts=0, dialled=())
+
+
+def hold_refused(down: Observed, cause: Reason, now: datetime) -> Observed:
+    return replace(put_on_hold(down, Hold.REFUSED, cause, now), hold_until=now + REFUSED_FOR)
+
+
 def give_up(down: Observed, reason: Reason | None, moment: Moment) -> Observed:
+    if reason is Reason.REFUSED:
+        return hold_refused(down, reason, moment.now)
     held = put_on_hold(down, Hold.RETRIES_EXHAUSTED, reason or Reason.CONNECTION_LOST, moment.now)
     wait = moment.policy.lift_delay(down.lifts)
     return replace(held, hold_until=moment.now + wait if wait else None)

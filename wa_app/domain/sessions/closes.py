@@ -5,7 +5,7 @@ history, sent to programs); the class decides what the policy does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,13 +21,17 @@ class Reason(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     UNREACHABLE = "unreachable"  # DNS, TCP, TLS, proxy or HTTP failed: not the session's fault
     SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
-    REFUSED = "refused"  # WhatsApp refused the login with a code nobody explains
+    REFUSED = "refused"  # WhatsApp refused the login for a reason of its own
+    LIBRARY_FAULT = "library_fault"  # the library ended without any of the above
+    DEAF = "deaf"  # the same when logged in: it stays connected and hands on nothing more
     PROCESS_DIED = "process_died"
     SERVICE_STOPPED = "service_stopped"  # our own process was restarted or killed
     FOLDER_UNUSABLE = "folder_unusable"  # full disk, missing rights: nothing wrong with the session
     FILE_CORRUPT = "file_corrupt"
     CLEANUP_FAILED = "cleanup_failed"  # the session folder could be neither removed nor renamed
     PAIRING_TIMEOUT = "pairing_timeout"
+    PAIRING_REFUSED = "pairing_refused"  # no code, or an answer to it that nobody knows
+    PASSKEY = "passkey"  # the account asks for one, which the library cannot show
     OTHER_NUMBER = "other_number"  # ours to tell: not the number that this connection belongs to
     REQUESTED = "requested"  # a person asked for it
     USER_INACTIVE = "user_inactive"
@@ -38,10 +42,14 @@ class CloseClass(StrEnum):
     LOGGED_OUT = "logged_out"
     OUTDATED = "outdated"
     BANNED = "banned"
+    REFUSED = "refused"
+    DEAF = "deaf"
     EXPECTED = "expected"
     TRANSIENT = "transient"
     CORRUPT = "corrupt"
     PAIRING_EXPIRED = "pairing_expired"
+    PAIRING_REFUSED = "pairing_refused"
+    PASSKEY = "passkey"
 
 
 CLOSE_CODES: Mapping[int, CloseClass] = {
@@ -54,18 +62,23 @@ CLOSE_CODES: Mapping[int, CloseClass] = {
     402: CloseClass.BANNED,
     515: CloseClass.EXPECTED,  # WhatsApp's own restart after pairing
     408: CloseClass.TRANSIENT,  # timed out
-    411: CloseClass.TRANSIENT,
+    409: CloseClass.REFUSED,  # the version or the kind of client is not welcome
+    429: CloseClass.REFUSED,  # asked too often
     500: CloseClass.TRANSIENT,
     503: CloseClass.TRANSIENT,
-}  # anything else: CloseClass.TRANSIENT
+}  # any other 4xx: CloseClass.REFUSED; anything else: CloseClass.TRANSIENT
 
 # Endings that are ours to tell, whatever code came with them.
 REASON_CLASSES: Mapping[Reason, CloseClass] = {
     Reason.FILE_CORRUPT: CloseClass.CORRUPT,
     Reason.CLEANUP_FAILED: CloseClass.CORRUPT,
     Reason.PAIRING_TIMEOUT: CloseClass.PAIRING_EXPIRED,
+    Reason.PAIRING_REFUSED: CloseClass.PAIRING_REFUSED,
+    Reason.PASSKEY: CloseClass.PASSKEY,
     # A bare stream error 401 while the device row is still there is no logout.
     Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
+    Reason.REFUSED: CloseClass.REFUSED,
+    Reason.DEAF: CloseClass.DEAF,
 }
 
 # Endings that say something about the way to WhatsApp or about this machine, not about the
@@ -77,6 +90,7 @@ OUTAGE_REASONS = frozenset(
         Reason.CONNECT_TIMEOUT,
         Reason.KEEPALIVE_TIMEOUT,
         Reason.SERVICE_STOPPED,
+        Reason.PROCESS_DIED,  # mostly for want of memory
         Reason.FOLDER_UNUSABLE,
     }
 )
@@ -84,17 +98,22 @@ OUTAGE_REASONS = frozenset(
 
 @dataclass(frozen=True)
 class Close:
-    """The end of one socket. `until` is the end of a ban, in UTC; `has_credentials` what the
-    session file says afterwards (None: nobody could look)."""
+    """The end of one socket. `until` is the end of a ban, in UTC (None: nobody said);
+    `has_credentials` what the session file says afterwards (None: nobody could look). `detail` is
+    for the log: the words in which it was said."""
 
     code: int | None
     reason: Reason
     until: datetime | None = None
     has_credentials: bool | None = None
+    detail: str = field(default="", compare=False)
 
 
 def classify(close: Close) -> CloseClass:
-    by_reason = REASON_CLASSES.get(close.reason)
-    if by_reason is not None:
-        return by_reason
-    return CLOSE_CODES.get(close.code or 0, CloseClass.TRANSIENT)
+    return REASON_CLASSES.get(close.reason) or class_of_code(close.code)
+
+
+def class_of_code(code: int | None) -> CloseClass:
+    refused = code is not None and 400 <= code < 500
+    other = CloseClass.REFUSED if refused else CloseClass.TRANSIENT
+    return CLOSE_CODES.get(code or 0, other)

@@ -17,6 +17,27 @@ def qr_lifetime(number: int) -> timedelta:
     return QR_LIFETIMES[min(number, QR_TOTAL) - 1]
 
 
+REFUSED_FOR = timedelta(days=1)
+"""WhatsApp says to nobody for how long it refuses; asking more often makes it worse."""
+
+BANNED_FOR = timedelta(days=1)
+"""Where a ban comes without its end."""
+
+AN_HOUR = timedelta(hours=1)
+
+DIALS_AN_HOUR = 30
+"""So often within any hour a connection that is never stable is dialled without anybody asking,
+whatever made each of the dials: attempts, lifts, the ends of bans, restarts."""
+
+
+DEAF_AN_HOUR = 10
+"""So often within an hour a session that the library left deaf is connected again at once."""
+
+
+def in_the_last_hour(times: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
+    return tuple(at for at in times if now - at < AN_HOUR)
+
+
 def setting(default: object, sentence: str) -> Any:
     """A dataclass field that is also a setting: its name in capitals, see `wa_app/config.py`."""
     return field(default=default, metadata={"sentence": sentence})
@@ -91,6 +112,14 @@ class Policy:
         """The wait before backoff attempt 1, 2, …; `jitter` is a dice roll from 0 to 1."""
         doubled = self.reconnect_base_delay * float(2 ** (attempt - 1))
         return min(doubled, self.reconnect_max_delay) * (1 + self.reconnect_jitter * jitter)
+
+    def slow_delay(self, too_many: int, jitter: float) -> timedelta:
+        """The wait of what has happened `too_many` times more than it should: 32 s, 64 s … 10 min.
+        It goes on, but it is no storm."""
+        if too_many <= 0:
+            return timedelta(0)
+        doubled = seconds(32) * float(2 ** (too_many - 1))
+        return min(doubled, timedelta(minutes=10)) * (1 + self.reconnect_jitter * jitter)
 
     def lift_delay(self, lifts: int) -> timedelta:
         """The wait before the next automatic lift after `lifts` that failed: 5, 10, 20 … 60 min."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from wa_app.domain.sessions.changes import (
+    count_from_zero,
     forget_trouble,
     give_up,
     go_down,
     hold_other_number,
+    hold_refused,
     in_status,
     put_on_hold,
     show_pairing,
@@ -21,7 +23,15 @@ from wa_app.domain.sessions.changes import (
 )
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.connection import Observed, Wanted, is_other_number, wipe_pending
-from wa_app.domain.sessions.policy import Moment, Policy
+from wa_app.domain.sessions.policy import (
+    AN_HOUR,
+    BANNED_FOR,
+    DEAF_AN_HOUR,
+    DIALS_AN_HOUR,
+    Moment,
+    Policy,
+    in_the_last_hour,
+)
 from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired, PairingCode, Qr
 from wa_app.domain.sessions.states import Hold, Status
 
@@ -126,7 +136,7 @@ def _watch(wanted: Wanted, observed: Observed, moment: Moment) -> Step | None:
         return CloseSocket(after_close(observed, overdue, moment), kill=True)
     carried_out = replace(observed, observed_version=wanted.wanted_version)
     if is_stable(observed, moment.now, moment.policy):
-        carried_out = replace(carried_out, attempt=0, monitor_attempt=0, lifts=0)
+        carried_out = count_from_zero(carried_out)
     return Settle(carried_out) if carried_out != observed else None
 
 
@@ -136,14 +146,23 @@ def _dial_if_due(wanted: Wanted, observed: Observed, moment: Moment) -> Step | N
     if wanted.wanted_version > observed.observed_version:
         return DialNow(start_dial(forget_trouble(observed, wanted), wanted, now))
     if observed.hold is not None:
-        over = _hold_is_over(observed, moment)
-        return DialNow(start_dial(without_hold(observed), wanted, now)) if over else None
+        if not _hold_is_over(observed, moment):
+            return None
+        return _dial_unasked(wanted, replace(without_hold(observed), attempt=0), now)
     if observed.next_attempt_at is not None:
-        due = observed.next_attempt_at <= now
-        return DialNow(start_dial(observed, wanted, now)) if due else None
+        return _dial_unasked(wanted, observed, now) if observed.next_attempt_at <= now else None
     if observed.has_credentials or observed.status is not Status.DISCONNECTED:
         return None  # the monitor's turn, after the cooldown
     return Settle(put_on_hold(observed, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now))
+
+
+def _dial_unasked(wanted: Wanted, observed: Observed, now: datetime) -> Step:
+    """Unless there were too many of such dials: then this one waits."""
+    recent = in_the_last_hour(observed.dialled, now)
+    if len(recent) >= DIALS_AN_HOUR:
+        waiting = in_status(observed, Status.CONNECTING, now)
+        return Settle(replace(waiting, next_attempt_at=recent[-DIALS_AN_HOUR] + AN_HOUR))
+    return DialNow(start_dial(replace(observed, dialled=(*recent, now)), wanted, now))
 
 
 def _overdue(observed: Observed, moment: Moment) -> Close | None:
@@ -160,6 +179,8 @@ def _overdue(observed: Observed, moment: Moment) -> Close | None:
 
 def _hold_is_over(observed: Observed, moment: Moment) -> bool:
     if observed.hold is Hold.BANNED:
+        return observed.hold_until is not None and observed.hold_until <= moment.now
+    if observed.hold is Hold.REFUSED and observed.has_credentials:
         return observed.hold_until is not None and observed.hold_until <= moment.now
     if observed.hold is Hold.CLIENT_OUTDATED:
         return observed.hold_library != moment.library
@@ -237,7 +258,7 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
     """The observed half after a socket ended by itself: a hold, or the next attempt."""
     now = moment.now
     if is_stable(observed, now, moment.policy):
-        observed = replace(observed, attempt=0, monitor_attempt=0, lifts=0)
+        observed = count_from_zero(observed)
     down = go_down(observed, close, now)
     match classify(close):
         case CloseClass.CONFLICT:
@@ -251,14 +272,29 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             return replace(held, hold_library=moment.library)
         case CloseClass.BANNED:
             held = put_on_hold(down, Hold.BANNED, close.reason, now)
-            return replace(held, hold_until=close.until)
+            return replace(held, hold_until=close.until or now + BANNED_FOR)
         case CloseClass.CORRUPT:
             gone = replace(down, has_credentials=False)
             return put_on_hold(gone, Hold.CREDENTIALS_CORRUPT, close.reason, now)
         case CloseClass.PAIRING_EXPIRED:
             return put_on_hold(down, Hold.PAIRING_EXPIRED, close.reason, now)
-        case CloseClass.TRANSIENT | CloseClass.EXPECTED:
+        case CloseClass.PAIRING_REFUSED:
+            # At once: whoever asks again is refused for longer.
+            return hold_refused(down, close.reason, now)
+        case CloseClass.PASSKEY:
+            return put_on_hold(down, Hold.PASSKEY, close.reason, now)
+        case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
             return _retry(down, close.reason, moment)
+        case CloseClass.DEAF:
+            return _after_deafness(down, moment)
+
+
+def _after_deafness(down: Observed, moment: Moment) -> Observed:
+    """Nothing is wrong with the way to WhatsApp: no attempt is counted, and it dials at once."""
+    now = moment.now
+    deaf = (*in_the_last_hour(down.deaf, now), now)
+    delay = moment.policy.slow_delay(len(deaf) - DEAF_AN_HOUR, moment.jitter)
+    return replace(in_status(down, Status.CONNECTING, now), deaf=deaf, next_attempt_at=now + delay)
 
 
 def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
@@ -311,8 +347,7 @@ def mark_disconnected(observed: Observed, now: datetime) -> Observed | None:
     None: it is so already."""
     if observed.status is Status.DISCONNECTED:
         return None
-    rested = replace(observed, attempt=0, monitor_attempt=0, lifts=0)
-    return go_down(rested, Close(None, Reason.REQUESTED), now)
+    return go_down(count_from_zero(observed), Close(None, Reason.REQUESTED), now)
 
 
 # ---- restoring
@@ -328,7 +363,7 @@ def may_be_restored(wanted: Wanted, observed: Observed) -> bool:
 def after_restore(observed: Observed, now: datetime) -> Observed:
     """Linked again, as far as the session file says, and at rest until a person reconnects. Why
     the session that was there before had ended means nothing any more."""
-    rested = replace(without_hold(observed), attempt=0, monitor_attempt=0, lifts=0)
+    rested = count_from_zero(without_hold(observed))
     return replace(rested, status_since=now, has_credentials=True, pairing_started_at=None)
 
 
@@ -356,7 +391,7 @@ def resume(
     if not wanted.enabled or wipe_pending(wanted, observed):
         return go_down(observed, stop, now)
     if has_credentials and is_stable(observed, stopped_at, policy):
-        down = replace(go_down(observed, stop, now), attempt=0, monitor_attempt=0, lifts=0)
+        down = count_from_zero(go_down(observed, stop, now))
         return replace(
             in_status(down, Status.CONNECTING, now), next_attempt_at=now + spread * moment.jitter
         )
@@ -373,7 +408,7 @@ def resume(
 
 def due_at(observed: Observed, policy: Policy) -> datetime | None:
     """When the next look at this connection is due without any news: its one timer."""
-    if observed.hold is Hold.BANNED:
+    if observed.hold is Hold.BANNED or (observed.hold is Hold.REFUSED and observed.has_credentials):
         return observed.hold_until
     if observed.next_attempt_at is not None:
         return observed.next_attempt_at
@@ -381,7 +416,7 @@ def due_at(observed: Observed, policy: Policy) -> datetime | None:
         return observed.opening_since + policy.connect_timeout
     if observed.status is Status.QR_PENDING and observed.pairing_started_at is not None:
         return observed.pairing_started_at + policy.pairing_window
-    counting = observed.attempt or observed.monitor_attempt or observed.lifts
+    counting = observed.attempt or observed.monitor_attempt or observed.lifts or observed.dialled
     if observed.status is Status.CONNECTED and observed.connected_at is not None and counting:
         return observed.connected_at + policy.stable_after
     return None

@@ -28,7 +28,9 @@ class Hold(StrEnum):
     CLIENT_OUTDATED = "CLIENT_OUTDATED"
     BANNED = "BANNED"
     PAIRING_EXPIRED = "PAIRING_EXPIRED"
+    PASSKEY = "PASSKEY"  # the account asks for one
     OTHER_NUMBER = "OTHER_NUMBER"  # another number was linked than the one it belongs to
+    REFUSED = "REFUSED"  # by WhatsApp, for a reason of its own
     RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
 
 

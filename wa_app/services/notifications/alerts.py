@@ -82,7 +82,11 @@ class Alerts:
     def _follow_connections(self, known: Sequence[Alert], now: datetime) -> list[Case]:
         alerts = {one.connection_id: one for one in known if one.connection_id is not None}
         in_alert = select(Alert.connection_id).where(Alert.ended_at.is_(None))
-        noteworthy = or_(Connection.hold != Hold.PAIRING_EXPIRED, Connection.attempt > 0)
+        noteworthy = or_(
+            Connection.hold != Hold.PAIRING_EXPIRED,
+            Connection.attempt > 0,
+            Connection.deaf.is_not(None),
+        )
         rows = db.session.scalars(
             select(Connection)
             .where(or_(and_(Connection.enabled, noteworthy), Connection.id.in_(in_alert)))
@@ -95,7 +99,7 @@ class Alerts:
 
     def _follow(self, connection: Connection, alert: Alert | None, now: datetime) -> Case:
         wanted, observed = connection.effective, connection.observed
-        kind = trouble(wanted, observed, self._policy)
+        kind = trouble(wanted, observed, now=now, policy=self._policy)
         step = course(alert and alert.kind, wanted, observed, now=now, policy=self._policy)
         if alert is not None and step in (Course.REPLACED, Course.RECOVERED, Course.DROPPED):
             alert.ended_at, alert.recovered = now, step is Course.RECOVERED

@@ -14,6 +14,9 @@ from wa_app.models import Alert, Connection, Mail, User
 from wa_app.services.notifications import mails
 from wa_app.wording.mails import alert as mail_of
 
+TEMPORARY = frozenset({AlertKind.BANNED, AlertKind.REFUSED})
+"""Their end is known when they begin."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -127,7 +130,7 @@ def _note(alert: Alert, reader: User, case: Case | None) -> Note:
         alert.began_at,
         alert.about,
         alert.cause,
-        until=connection.hold_until if alert.kind is AlertKind.BANNED else None,
+        until=connection.hold_until if alert.kind in TEMPORARY else None,
         whose="" if own else connection.user.email,
         practice=case.is_practice,
     )

@@ -189,7 +189,7 @@ def _countdown(connection: Connection | None, now: datetime) -> datetime | None:
     """When something happens by itself."""
     if connection is None:
         return None
-    if connection.hold is Hold.BANNED:
+    if connection.hold in (Hold.BANNED, Hold.REFUSED):
         return connection.hold_until
     if connection.status is Status.CONNECTED:
         limited = connection.restricted_until

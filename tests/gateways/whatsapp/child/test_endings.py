@@ -41,20 +41,46 @@ DIAL = "failed to dial whatsapp web websocket: "
             (None, Reason.FOLDER_UNUSABLE),
         ),
         ("database or disk is full", (None, Reason.FOLDER_UNUSABLE)),
-        ("something nobody has seen yet", (None, Reason.UNREACHABLE)),
+        ('unsupported proxy scheme "gopher"', (None, Reason.UNREACHABLE)),
+        # No outage: nothing says that WhatsApp cannot be reached.
+        ("proto: required field neonize.Nobody.Knows not set", (None, Reason.LIBRARY_FAULT)),
+        ("something nobody has seen yet: connection refused", (None, Reason.LIBRARY_FAULT)),
+        ("", (None, Reason.LIBRARY_FAULT)),
     ],
 )
 def test_a_dial_that_failed(error: str, close: tuple[int | None, Reason]) -> None:
     assert endings.failed_dial(error).close == Close(*close)
 
 
-@pytest.mark.parametrize("code", [*range(400, 430), 440, *range(500, 516)])
-def test_a_refused_login_is_never_taken_for_a_logout_a_conflict_or_a_ban(code: int) -> None:
-    """Those have events of their own; this is for the numbers that have none."""
-    assert classify(endings.login_refused(code).close) in (
-        CloseClass.TRANSIENT,
-        CloseClass.EXPECTED,
-    )
+@pytest.mark.parametrize(
+    "error",
+    ["", "proto: required field neonize.Receipt.Type not set", DIAL + "connection refused"],
+)
+def test_after_the_login_an_end_of_connect_is_no_failed_dial(error: str) -> None:
+    assert endings.connect_ended(error, logged_in=True).close == Close(None, Reason.DEAF)
+    assert endings.connect_ended(error, logged_in=False) == endings.failed_dial(error)
+
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+KNOWN_CLASSES = {
+    401: CloseClass.LOGGED_OUT,
+    402: CloseClass.BANNED,
+    403: CloseClass.LOGGED_OUT,
+    405: CloseClass.OUTDATED,
+    406: CloseClass.LOGGED_OUT,
+    408: CloseClass.TRANSIENT,
+    428: CloseClass.LOGGED_OUT,
+    440: CloseClass.CONFLICT,
+}
+
+
+@pytest.mark.parametrize("code", [*range(400, 500), *range(500, 516)])
+def test_a_refused_login_means_what_its_code_means(code: int) -> None:
+    close = endings.login_refused(code, 0, NOW).close
+    assert close.code == code
+    other = CloseClass.REFUSED if code < 500 else CloseClass.TRANSIENT
+    assert classify(close) is KNOWN_CLASSES.get(code, CloseClass.EXPECTED if code == 515 else other)
+    assert (close.reason is Reason.SERVER_ERROR) == (code >= 500)
 
 
 @pytest.mark.parametrize("code", ["401", "403", "500", "503", "", "conflict"])
@@ -69,10 +95,80 @@ def test_a_logout_keeps_its_code(reason: int, code: int) -> None:
     assert classify(close) is CloseClass.LOGGED_OUT
 
 
-def test_a_ban_ends_when_whatsapp_says() -> None:
-    now = datetime(2026, 3, 1, tzinfo=UTC)
-    close = endings.banned(3600, now).close
-    assert close == Close(402, Reason.BANNED, until=now + timedelta(hours=1))
+@pytest.mark.parametrize(
+    ("expire", "until"),
+    [
+        (3600, NOW + timedelta(hours=1)),
+        (0, None),  # the domain knows for how long
+        (10**30, NOW + timedelta(days=365)),
+    ],
+)
+def test_a_ban_ends_when_whatsapp_says(expire: int, until: datetime | None) -> None:
+    assert endings.login_refused(402, expire, NOW).close == Close(402, Reason.BANNED, until=until)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code", "seconds"),
+    [
+        ('code="107" expire="86400" location="cln" reason="402"', 402, 86400),
+        ('expire="60" location="cln" reason="402"', 402, 60),
+        ('location="cln" reason="402"', 402, None),
+        ('code="101" expire="soon" reason="402"', 402, None),
+        ('code="403" expire="7" location="cln" reason="429"', 429, None),
+        ('message="reason="402" again" reason="409"', 409, None),
+        ('message="a "quoted" text" reason="418" retry="30"', 418, None),
+        ('reason="428"', 428, None),
+        ('location="cln"', 400, None),
+        ('reason="77777777777777777777"', 400, None),  # no column holds such a number
+    ],
+)
+@pytest.mark.parametrize("form", ["<failure {}/>", '<failure {}>\n  <x reason="401"/>\n</failure>'])
+@pytest.mark.parametrize("kind", ["Temporary ban", "Unknown"])
+def test_a_refused_login_is_read_where_the_library_prints_it(
+    kind: str, form: str, attributes: str, code: int, seconds: int | None
+) -> None:
+    before = datetime.now(UTC)
+    line = f"{kind} connect failure: {form.format(attributes)}"
+    ending = endings.in_log(endings.CLIENT_LOG, line)
+    assert ending is not None
+    assert (ending.close.code, ending.says) == (code, endings.Says.ALL)
+    assert (ending.close.until is not None) == (seconds is not None)
+    if ending.close.until is not None and seconds is not None:
+        lasts = timedelta(seconds=seconds)
+        assert before + lasts <= ending.close.until <= datetime.now(UTC) + lasts
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        ("info query returned status 429: rate-overlimit", 429, Reason.PAIRING_REFUSED),
+        ("failed: info query returned status 400: bad-request", 400, Reason.PAIRING_REFUSED),
+        ("info query returned status 503: service-unavailable", None, Reason.CONNECTION_LOST),
+        ("client is nil", None, Reason.CONNECTION_LOST),
+    ],
+)
+def test_why_there_is_no_pairing_code(error: str, code: int | None, reason: Reason) -> None:
+    assert endings.no_pairing_code(error).close == Close(code, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("success", None),
+        ("timeout", Reason.CONNECTION_LOST),
+        ("error", Reason.CONNECTION_LOST),
+        ("err-client-outdated", Reason.CLIENT_OUTDATED),
+        ("passkey-request", Reason.PASSKEY),
+        ("passkey-confirmation", Reason.PASSKEY),
+        ("err-not-in-this-country", Reason.PAIRING_REFUSED),
+        ("", Reason.PAIRING_REFUSED),
+    ],
+)
+def test_how_a_pairing_ends(status: str, reason: Reason | None) -> None:
+    ending = endings.login_status(status)
+    assert (ending and ending.close.reason) == reason
+    if ending is not None and reason is Reason.PAIRING_REFUSED:
+        assert ending.close.detail == status
 
 
 KNOWN_LINES = {
@@ -85,6 +181,11 @@ KNOWN_LINES = {
     "Failed to reconnect after 515 code: failed to dial whatsapp web websocket: …": Close(
         515, Reason.RESTART_REQUIRED
     ),
+    "Failed to parse passkey notification: failed to unmarshal": Close(None, Reason.PASSKEY),
+    'Temporary ban connect failure: <failure location="cln" reason="402"/>': Close(
+        402, Reason.BANNED
+    ),
+    'Unknown connect failure: <failure location="cln" reason="429"/>': Close(429, Reason.REFUSED),
 }
 
 

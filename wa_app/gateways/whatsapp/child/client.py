@@ -54,9 +54,7 @@ class Listener(Protocol):
     def on_stream_error(self, event: Any) -> None: ...
     def on_stream_replaced(self, event: Any, /) -> None: ...
     def on_logged_out(self, event: Any) -> None: ...
-    def on_ban(self, event: Any) -> None: ...
     def on_outdated(self, event: Any, /) -> None: ...
-    def on_connect_failure(self, event: Any) -> None: ...
     def on_log(self, logger: str, line: str) -> None: ...
 
 
@@ -88,6 +86,8 @@ class Client:
         return client
 
     def _handlers(self) -> dict[type, Callable[[Any], None]]:
+        """No more than is needed: an event that is asked for must be encoded, and the library
+        ends at one it cannot encode. A refused login is read from its log (`endings.py`)."""
         listener = self._listener
         return {
             events.PairStatusEv: listener.on_pair_status,
@@ -100,9 +100,7 @@ class Client:
             events.StreamErrorEv: listener.on_stream_error,
             events.StreamReplacedEv: listener.on_stream_replaced,
             events.LoggedOutEv: listener.on_logged_out,
-            events.TemporaryBanEv: listener.on_ban,
             events.ClientOutdatedEv: listener.on_outdated,
-            events.ConnectFailureEv: listener.on_connect_failure,
         }
 
     # ---- what the library calls
@@ -127,7 +125,8 @@ class Client:
     # ---- what it is asked
 
     def connect(self, proxy: str | None) -> None:
-        """Returns only by raising: it is never stopped."""
+        """Should not return: it is never stopped. When it does, or raises, the library hands on
+        nothing more, even where it stays connected and confirms messages."""
         _translating(lambda: self._client.connect(ProxySettings(proxy) if proxy else None))
 
     def is_connected(self) -> bool:

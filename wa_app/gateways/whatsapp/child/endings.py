@@ -6,11 +6,11 @@ much it says, and the session process waits a little for one that says more.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, class_of_code
 
 
 class LibraryError(Exception):
@@ -35,12 +35,15 @@ REPLACED = Ending(Close(440, Reason.STREAM_REPLACED))
 OUTDATED = Ending(Close(405, Reason.CLIENT_OUTDATED))
 KEEPALIVE = Ending(Close(408, Reason.KEEPALIVE_TIMEOUT))
 NOT_PAIRED_IN_TIME = Ending(Close(None, Reason.PAIRING_TIMEOUT))
-NOT_PAIRED = Ending(Close(None, Reason.REFUSED), Says.SOMETHING)
+NOT_PAIRED = Ending(Close(None, Reason.CONNECTION_LOST), Says.SOMETHING)
+PASSKEY = Ending(Close(None, Reason.PASSKEY))
 RESTART = Ending(Close(515, Reason.RESTART_REQUIRED))
 FOLDER_UNUSABLE = Ending(Close(None, Reason.FOLDER_UNUSABLE))
+LIBRARY_FAULT = Ending(Close(None, Reason.LIBRARY_FAULT), Says.SOMETHING)
+DEAF = Ending(Close(None, Reason.DEAF), Says.SOMETHING)
 
-CODES = {1: 400, 2: 401, 3: 402, 4: 403, 5: 406, 6: 405, 7: 409, 8: 500, 9: 501, 10: 503}
-"""neonize numbers WhatsApp's codes of a refused login (its enum ConnectFailureReason)."""
+CODES = {2: 401, 4: 403, 5: 406}
+"""neonize numbers WhatsApp's codes of a logout (its enum ConnectFailureReason)."""
 
 LOGGED_OUT_CODES = frozenset({401, 403, 406})
 
@@ -50,19 +53,54 @@ def logged_out(reason: int) -> Ending:
     return Ending(Close(code if code in LOGGED_OUT_CODES else 401, Reason.LOGGED_OUT))
 
 
-def banned(seconds: int, now: datetime) -> Ending:
-    return Ending(Close(402, Reason.BANNED, until=now + timedelta(seconds=seconds)))
+LONGEST_BAN = 365 * 24 * 3600
+"""Seconds; after so long even one without an end is asked about again."""
+
+REFUSALS = {
+    CloseClass.CONFLICT: Reason.STREAM_REPLACED,
+    CloseClass.LOGGED_OUT: Reason.LOGGED_OUT,
+    CloseClass.OUTDATED: Reason.CLIENT_OUTDATED,
+    CloseClass.BANNED: Reason.BANNED,
+    CloseClass.REFUSED: Reason.REFUSED,
+}
 
 
-def login_refused(code: int) -> Ending:
-    """A code that has no event of its own. Codes that would class it as a logout or a ban, which
-    have theirs, are left out: the session file and those events decide about that."""
-    if code >= 500:
-        return Ending(Close(code, Reason.SERVER_ERROR), Says.SOMETHING)
-    close = Close(code, Reason.REFUSED)
-    if classify(close) is not CloseClass.TRANSIENT:
-        close = replace(close, code=None)
-    return Ending(close, Says.SOMETHING)
+def login_refused(code: int, expire: int, now: datetime) -> Ending:
+    """`expire` is for how many seconds, of a ban; 0 where that is not said."""
+    kind = class_of_code(code)
+    problem = Reason.CONNECT_TIMEOUT if code < 500 else Reason.SERVER_ERROR
+    ends = expire and kind is CloseClass.BANNED
+    until = now + timedelta(seconds=min(expire, LONGEST_BAN)) if ends else None
+    return Ending(Close(code, REFUSALS.get(kind, problem), until))
+
+
+CODE_REFUSED = re.compile(r"info query returned status (4\d\d)\b.*")
+
+
+def no_pairing_code(error: str) -> Ending:
+    """Refused, or not answered. The text is WhatsApp's and the library's, and nobody else's."""
+    refused = CODE_REFUSED.search(error)
+    if refused is None:
+        return NOT_PAIRED
+    return Ending(Close(int(refused[1]), Reason.PAIRING_REFUSED, detail=refused[0]))
+
+
+def login_status(status: str) -> Ending | None:
+    """What the library says at the end of the QRs (whatsmeow, qrchan.go); None: it goes on."""
+    if status.startswith("passkey"):
+        return PASSKEY
+    unknown = Ending(Close(None, Reason.PAIRING_REFUSED, detail=status))
+    return LOGIN_STATUS.get(status, unknown)
+
+
+LOGIN_STATUS = {
+    "success": None,  # the status of the pairing follows
+    "timeout": LOST,
+    "error": NOT_PAIRED,
+    "err-unexpected-state": LOST,
+    "err-client-outdated": OUTDATED,
+    "err-scanned-without-multidevice": NOT_PAIRED,
+}
 
 
 def stream_error(code: str) -> Ending:
@@ -73,24 +111,46 @@ def stream_error(code: str) -> Ending:
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
 
 
+ATTRIBUTE = re.compile(r'(?<= )([\w-]+)="(\d+)"')
+
+
+def _failure(found: re.Match[str]) -> Ending:
+    """WhatsApp's stanza as the library prints it. As an event it comes only if the library knows
+    its numbers; else the library ends at it."""
+    numbers = dict(ATTRIBUTE.findall(found["attributes"]))
+    code = numbers.get("reason", "")
+    known = int(code) if len(code) == 3 else 400
+    return login_refused(known, int(numbers.get("expire", 0)), datetime.now(UTC))
+
+
 LOG_ENDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Ending]], ...] = (
     (re.compile(r"Failed to reconnect after 515 code: .*"), lambda _: RESTART),
+    # Then the login status is a mere "error".
+    (re.compile(r"Failed to parse passkey notification: .*"), lambda _: PASSKEY),
     (
         re.compile(r"Got (5\d\d)/.* connect failure, assuming automatic reconnect will handle it"),
-        lambda found: Ending(login_refused(int(found[1])).close),
+        lambda found: login_refused(int(found[1]), 0, datetime.now(UTC)),
+    ),
+    (
+        re.compile(
+            r"(?:Temporary ban|Unknown) connect failure: "
+            r"<failure(?P<attributes>.*?)(?:/>|>.*</failure>)",
+            re.DOTALL,
+        ),
+        _failure,
     ),
 )
-"""Lines of the logger `CLIENT_LOG` for which the library has no event (whatsmeow,
-connectionevents.go). They are matched from end to end: other lines quote message ids and names,
-which strangers choose, and a stranger must not be able to end a session by what they write."""
+"""Lines of the logger `CLIENT_LOG` (whatsmeow, connectionevents.go) for which the library has no
+event, or one that it cannot always encode. They are matched from end to end: other lines quote
+message ids and names, which strangers choose, and a stranger must not be able to end a session by
+what they write."""
 
 CLIENT_LOG = "whatsmeow.Client"
 
 
 def in_log(logger: str, line: str) -> Ending | None:
-    """A login refused with 500 or 503, after which the library just tries again, and a restart
-    that WhatsApp asked for and that failed. Nothing better follows, and whoever waited for it
-    would see the library dial again."""
+    """A refused login, and a restart that WhatsApp asked for and that failed. Nothing better
+    follows; after a 500 or 503 the library would only dial again."""
     if logger != CLIENT_LOG:
         return None
     for form, ending in LOG_ENDINGS:
@@ -108,7 +168,9 @@ def blames_the_disk(line: str) -> bool:
     return DISK_TROUBLE.search(line) is not None
 
 
-HTTP_STATUS = re.compile(r"expected handshake response status code 101 but got (\d{3})")
+DIAL = "failed to dial whatsapp web websocket: "
+HANDSHAKE = "noise handshake failed: "
+HTTP_STATUS = re.compile(DIAL + r".*expected handshake response status code 101 but got (\d{3})")
 TIMED_OUT = re.compile(r"timed? ?out|deadline exceeded", re.IGNORECASE)
 FILE_BROKEN = re.compile(r"failed to upgrade database: .*(not a database|malformed|is encrypted)")
 FOLDER_BROKEN = re.compile(
@@ -117,18 +179,25 @@ FOLDER_BROKEN = re.compile(
 )
 
 
+def connect_ended(error: str, *, logged_in: bool) -> Ending:
+    """connect() returned, or raised `error`: the end of a session, even where the library stays
+    connected. After the login no dial can have failed."""
+    return DEAF if logged_in else failed_dial(error)
+
+
 def failed_dial(error: str) -> Ending:
-    """What connect() raised. Of an HTTP status only a 5xx is a code of WhatsApp's; anything else
-    was somebody on the way."""
-    status = HTTP_STATUS.search(error)
+    """Of an HTTP status only a 5xx is a code of
+    WhatsApp's; anything else was somebody on the way. What nothing explains is the library's own
+    fault, and no reason to think that WhatsApp cannot be reached."""
+    status = HTTP_STATUS.match(error)
     if status and int(status[1]) >= 500:
-        close = Close(int(status[1]), Reason.SERVER_ERROR)
-    elif "handshake failed" in error and TIMED_OUT.search(error):
-        close = Close(408, Reason.CONNECT_TIMEOUT)
-    elif FILE_BROKEN.match(error):
-        close = Close(None, Reason.FILE_CORRUPT)
-    elif FOLDER_BROKEN.fullmatch(error):
-        close = Close(None, Reason.FOLDER_UNUSABLE)
-    else:
-        close = Close(408 if TIMED_OUT.search(error) else None, Reason.UNREACHABLE)
-    return Ending(close)
+        return Ending(Close(int(status[1]), Reason.SERVER_ERROR))
+    if error.startswith(HANDSHAKE) and TIMED_OUT.search(error):
+        return Ending(Close(408, Reason.CONNECT_TIMEOUT))
+    if FILE_BROKEN.match(error):
+        return Ending(Close(None, Reason.FILE_CORRUPT))
+    if FOLDER_BROKEN.fullmatch(error):
+        return FOLDER_UNUSABLE
+    if error.startswith((DIAL, HANDSHAKE, "unsupported proxy scheme ")):
+        return Ending(Close(408 if TIMED_OUT.search(error) else None, Reason.UNREACHABLE))
+    return LIBRARY_FAULT

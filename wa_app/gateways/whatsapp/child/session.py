@@ -67,7 +67,7 @@ class Session:
         self._qr_numbers = itertools.count(1)
         self._first_qr_at: float | None = None
         self._last_qr_at = 0.0
-        self._opened = False
+        self._logged_in = self._opened = False
         self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._disk_blamed = threading.Event()
 
@@ -81,10 +81,13 @@ class Session:
             self._worker.tell(leftover)
         threading.Thread(target=self._pass_on, name="spool", daemon=True).start()
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        said = ""
         try:
             client.connect(self._dial.proxy)
         except LibraryError as error:
-            self._end(endings.failed_dial(str(error)))
+            said = str(error)
+        note(f"the library ended: {said}")
+        self._end(endings.connect_ended(said, logged_in=self._logged_in))
         while True:  # the shutdown ends all
             time.sleep(60)
 
@@ -117,24 +120,17 @@ class Session:
             code = self._client.pairing_code((self._dial.pair_phone or "").lstrip("+"))
         except LibraryError as error:
             note(f"no pairing code: {error}")
-            self._end(endings.NOT_PAIRED)
+            self._end(endings.no_pairing_code(str(error)))
         else:
             self._worker.tell(PairingCode(code))
 
     def on_login_status(self, status: str) -> None:
         """The end of the QRs, one way or the other."""
-        match status:
-            case "success":
-                pass  # the status of the pairing follows
-            case "timeout" if self._last_qr_has_died():
-                self._end(endings.NOT_PAIRED_IN_TIME)
-            case "err-client-outdated":
-                self._end(endings.OUTDATED)
-            case "timeout" | "err-unexpected-state":
-                self._end(endings.LOST)
-            case _:
-                note(f"not paired: {status}")
-                self._end(endings.NOT_PAIRED)
+        ending = endings.login_status(status)
+        if status == "timeout" and self._last_qr_has_died():
+            ending = endings.NOT_PAIRED_IN_TIME
+        if ending is not None:
+            self._end(ending)
 
     def _has_shown_qrs_for(self, seconds: float) -> bool:
         return self._first_qr_at is not None and time.monotonic() - self._first_qr_at >= seconds
@@ -156,9 +152,11 @@ class Session:
 
     def on_logged_in(self, _: Any) -> None:
         """Comes before the messages that waited, and well before `on_connected`."""
+        self._logged_in = True
         self._client.never_dial_again()
 
     def on_connected(self, _: Any) -> None:
+        self._logged_in = True
         self._client.never_dial_again()
         if not self._opened:
             self._opened = True
@@ -215,14 +213,8 @@ class Session:
     def on_logged_out(self, event: Any) -> None:
         self._end(endings.logged_out(event.Reason))
 
-    def on_ban(self, event: Any) -> None:
-        self._end(endings.banned(event.Expire, datetime.now(UTC)))
-
     def on_outdated(self, _: Any) -> None:
         self._end(endings.OUTDATED)
-
-    def on_connect_failure(self, event: Any) -> None:
-        self._end(endings.login_refused(endings.CODES.get(event.Reason, 400)))
 
     def on_log(self, logger: str, line: str) -> None:
         ending = endings.in_log(logger, line)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.socket_messages import Command, Dial, Incoming
 from wa_app.gateways.base import Reach, Sink
 from wa_app.gateways.whatsapp.files import session_file
@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 
 SEAL_PATIENCE = 2.0
 """Seconds for all the processes together that a dead worker has left and that are about to end."""
+
+
+DIES_OF_REFUSALS = "go.mau.fi/whatsmeow.(*Client).handleConnectFailure("
+"""A login refused with 413 or 414 ends the process before the library has said so: it calls what
+neonize never sets (whatsmeow, connectionevents.go, RefreshCAT)."""
 
 
 class WhatsAppGateway:
@@ -99,13 +104,17 @@ class WhatsAppGateway:
         elif entry.in_use is not None:
             close = Close(None, Reason.FOLDER_UNUSABLE)
         elif close is None:
-            self._log_death(entry)
-            close = Close(408, Reason.PROCESS_DIED)
+            close = self._death(entry)
+        if close.detail:
+            log.warning("%s ended with %s: %s", connection_id, close.reason, close.detail[:200])
         return self._after(connection_id, close)
 
     def _after(self, connection_id: str, close: Close) -> Close:
         """Put the session file where it belongs without a socket, and say what it holds."""
-        if close.reason is Reason.FILE_CORRUPT:
+        logged_out = classify(close) is CloseClass.LOGGED_OUT
+        # Not every logout makes the library forget its login, with which nobody gets in any more.
+        useless = logged_out and self.has_credentials(connection_id)
+        if useless or close.reason is Reason.FILE_CORRUPT:
             self._set_aside(connection_id)
         else:
             self._seal(connection_id)
@@ -115,7 +124,7 @@ class WhatsAppGateway:
         try:
             self._folders.quarantine_credentials(connection_id)
         except OSError:
-            log.exception("corrupt session files could not be moved to the quarantine")
+            log.exception("useless session files could not be moved to the quarantine")
 
     def _unseal(self, connection_id: str) -> Close | None:
         """Before a dial. Why there can be none, if so."""
@@ -153,14 +162,16 @@ class WhatsAppGateway:
         except OSError as error:
             log.warning("session files not sealed: %s", error)
 
-    def _log_death(self, entry: Socket) -> None:
-        report = self._folders.of(entry.dial.connection_id).crash_report
+    def _death(self, entry: Socket) -> Close:
+        report = _lines(self._folders.of(entry.dial.connection_id).crash_report)
         log.warning(
             "session process of %s died with status %s: %s",
             entry.dial.connection_id,
             entry.status,
             _cause_of_death(report),
         )
+        refused = any(line.startswith(DIES_OF_REFUSALS) for line in report)
+        return Close(None, Reason.REFUSED) if refused else Close(408, Reason.PROCESS_DIED)
 
     # ---- files
 
@@ -230,11 +241,14 @@ def _library_version() -> str:
     return f"neonize {library_version.version_installed() or '(not installed)'}"
 
 
-def _cause_of_death(report: Path) -> str:
-    """What the Go runtime said first; nothing else of that file is for the log."""
+def _lines(report: Path) -> list[str]:
     try:
-        lines = report.read_text(errors="replace").splitlines()
+        return report.read_text(errors="replace").splitlines()
     except OSError:
-        return "no report"
+        return []
+
+
+def _cause_of_death(lines: list[str]) -> str:
+    """What the Go runtime said first; nothing else of that file is for the log."""
     deaths = ("panic:", "fatal error:", "SIG", "Fatal Python error")
     return next((line[:200] for line in lines if line.startswith(deaths)), "no report")
