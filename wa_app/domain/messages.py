@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from wa_app.domain.sessions.policy import seconds, setting
 from wa_app.domain.sessions.socket_messages import SendFailure
@@ -38,6 +39,13 @@ class MessagePolicy:
 
 MAX_TEXT = 4096
 """The longest text we send, in characters."""
+
+MAX_ID = 64
+
+
+def kept_id(wa_id: str) -> str:
+    """A message id as it is kept: senders choose them, as long as they like."""
+    return wa_id if len(wa_id) <= MAX_ID else sha256(wa_id.encode()).hexdigest()
 
 
 class Direction(StrEnum):

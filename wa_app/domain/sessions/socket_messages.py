@@ -98,7 +98,9 @@ class Incoming:
     """A message that arrived. `kind` is `text` or what it is instead (`image`, `audio`, …), then
     `text` is its caption or empty. `at` is WhatsApp's time, UTC. `spool_offset` is where its
     record ends in the spool. `from_me`: written on the phone itself or another linked device.
-    `own_phone` is the number it arrived at, E.164 with a plus; None: the one that is linked."""
+    `own_phone` is the number it arrived at, E.164 with a plus; None: the one that is linked.
+    `wa_id` is chosen by its sender: only together with the chat and the sender it names one
+    message. `sender_alt` is the sender's other address (number or LID), where it is known."""
 
     wa_id: str
     chat: str
@@ -111,6 +113,7 @@ class Incoming:
     from_me: bool
     spool_offset: int
     own_phone: str | None = None
+    sender_alt: str | None = None
 
 
 class ReceiptKind(StrEnum):

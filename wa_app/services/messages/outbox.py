@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
@@ -18,6 +18,7 @@ from wa_app.domain.messages import (
     MessagePolicy,
     MessageState,
     after_send_failure,
+    kept_id,
 )
 from wa_app.domain.phone_numbers import jid_of
 from wa_app.domain.sessions.socket_messages import (
@@ -190,11 +191,20 @@ def _sent_since(connection_id: str, since: datetime) -> int:
 
 
 def sent(connection_id: str, news: Sent) -> None:
+    wa_id = kept_id(news.wa_id)
+    other = aliased(Message)
+    # If a message of ours in this chat has that id already, this one has none: whatever its id, it
+    # is sent, and must not come back to the outbox.
+    taken = exists().where(
+        other.chat_id == Message.chat_id, other.sender == "", other.wa_id == wa_id,
+        other.id != Message.id,
+    )  # fmt: skip
     done = (
         update(Message)
         .where(Message.id == news.message_id, Message.connection_id == connection_id)
         .where(Message.state.in_((*UNSETTLED, MessageState.FAILED)))
-        .values(state=MessageState.SENT, wa_id=news.wa_id, at=news.at, cause=None)
+        .values(state=MessageState.SENT, at=news.at, cause=None)
+        .values(wa_id=case((taken, None), else_=wa_id))
     )
     db.session.execute(done)
     lift = (

@@ -78,7 +78,7 @@ def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming 
     content = kind_and_text(event.Message)
     if content is None or source.Chat.Server == "newsletter" or source.Chat.User == "status":
         return None
-    sender = _address(source.Sender, source.SenderAlt, phone_of)
+    sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
         wa_id=event.Info.ID,
         chat=_chat(source, sender, phone_of),
@@ -91,6 +91,7 @@ def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming 
         from_me=source.IsFromMe,
         spool_offset=0,
         own_phone=own_phone,
+        sender_alt=sender_alt,
     )
 
 
@@ -115,17 +116,17 @@ def _chat(source: Any, sender: str, phone_of: PhoneOf) -> str:
     if source.Chat.Server == "broadcast":
         return sender  # somebody's broadcast list: to us, a message from them
     other = source.RecipientAlt if source.IsFromMe else source.SenderAlt
-    return _address(source.Chat, other, phone_of)
+    return _addresses(source.Chat, other, phone_of)[0]
 
 
-def _address(jid: Any, other: Any, phone_of: PhoneOf) -> str:
-    """The phone number's JID where it is known, else the LID's: without the device, for a
-    person is one person on all of them."""
+def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None]:
+    """The phone number's JID where it is known, then the LID's: without the device, for a person
+    is one person on all of them."""
+    came = _spelled(other) if other.User else None
     if jid.Server == HIDDEN_NUMBERS:
-        if other.Server == PHONE_NUMBERS and other.User:
-            return _spelled(other)
-        return phone_of(jid) or _spelled(jid)
-    return _spelled(jid)
+        number = came if other.Server == PHONE_NUMBERS else phone_of(jid)
+        return (number, _spelled(jid)) if number else (_spelled(jid), None)
+    return _spelled(jid), came if other.Server == HIDDEN_NUMBERS else None
 
 
 def _spelled(jid: Any) -> str:
