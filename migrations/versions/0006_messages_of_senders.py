@@ -30,9 +30,20 @@ def upgrade():
         "UPDATE message SET sender = COALESCE((SELECT jid FROM chat WHERE chat.id = message.chat_id "
         "AND NOT chat.is_group), '') WHERE direction = 'in'"
     )
+    # A group that we wrote to first was none for us; a broadcast list was one.
+    op.execute("UPDATE chat SET is_group = (jid LIKE '%@g.us')")
+    op.create_table(
+        'message_recipient',
+        sa.Column('message_id', sa.Integer(), nullable=False),
+        sa.Column('jid', sa.String(length=100), nullable=False),
+        sa.Column('state', sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(['message_id'], ['message.id'], ondelete='CASCADE'),
+        sa.PrimaryKeyConstraint('message_id', 'jid'),
+    )
 
 
 def downgrade():
+    op.drop_table('message_recipient')
     # What was dropped before is a message without an id.
     op.execute(
         "UPDATE message SET wa_id = NULL WHERE EXISTS (SELECT 1 FROM message AS earlier WHERE "

@@ -1,6 +1,6 @@
 """What a message is, and what becomes of a send."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -85,6 +85,12 @@ RECEIPT_RANK: Mapping[MessageState, int] = {
     MessageState.READ: 3,
 }
 """Receipts only ever move a message forward; they arrive in any order."""
+
+
+def reached_all(states: Iterable[MessageState]) -> MessageState:
+    """How far a message to a group is: as far as with the one with whom it is least far."""
+    return min(states, key=RECEIPT_RANK.__getitem__)
+
 
 MAX_UNKNOWN_ENDS = 2
 UNSENT_RETRY = timedelta(seconds=2)

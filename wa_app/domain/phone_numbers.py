@@ -5,6 +5,7 @@ import re
 from wa_app.domain.errors import WrongInput
 
 USER_SERVER = "s.whatsapp.net"
+GROUP_SERVER = "g.us"
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -38,6 +39,10 @@ def phone_of(jid: str) -> str | None:
     return f"+{user}" if server == USER_SERVER else None
 
 
+def is_group(jid: str) -> bool:
+    return jid.endswith(f"@{GROUP_SERVER}")
+
+
 _TWO_SPELLINGS = (
     (re.compile(r"\+55(\d\d)9(\d{8})"), r"+55\1\2"),  # Brazil: mobiles with or without the 9
     (re.compile(r"\+521(\d{10})"), r"+52\1"),  # Mexico: mobiles with or without the 1
@@ -49,6 +54,12 @@ _TWO_SPELLINGS = (
 def same_number(one: str, other: str) -> bool:
     """Whether two E.164 numbers are one number, in whichever of its spellings."""
     return _plain(one) == _plain(other)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two JIDs are one address: the same, or one number in two spellings."""
+    numbers = phone_of(one), phone_of(other)
+    return one == other or (all(numbers) and same_number(numbers[0] or "", numbers[1] or ""))
 
 
 def _plain(number: str) -> str:

@@ -281,7 +281,8 @@ class PracticeGateway:
             self._accounts.deliver(socket.dial.connection_id, send.chat, send.text)
             wa_id = f"practice-out-{send.message_id}"
             self._tell(socket, Sent(send.message_id, wa_id, self._clock()))
-            self._tell(socket, Receipt((wa_id,), ReceiptKind.DELIVERED))
+            chat = (send.chat,)
+            self._tell(socket, Receipt((wa_id,), ReceiptKind.DELIVERED, chat, reader=chat))
 
     def _tell(self, socket: _Socket, news: News) -> None:
         self._sink(socket.dial.connection_id, socket.dial.socket_id, news)

@@ -72,3 +72,13 @@ class Message(db.Model):
     """How often nobody could know whether it left: 1 and SENT means sent twice, perhaps."""
 
     chat: Mapped[Chat] = relationship()
+
+
+class MessageRecipient(db.Model):
+    """One of those to whom a message to a group went, and how far it is with them."""
+
+    message_id: Mapped[int] = mapped_column(
+        ForeignKey("message.id", ondelete="CASCADE"), primary_key=True
+    )
+    jid: Mapped[str] = mapped_column(String(100), primary_key=True)
+    state: Mapped[MessageState] = mapped_column(default=MessageState.SENT)

@@ -123,15 +123,24 @@ class ReceiptKind(StrEnum):
 
 @dataclass(frozen=True)
 class Receipt:
+    """`chat` is where it comes from and `reader` whose it is, each by every address that is known:
+    a text that went to a number is often confirmed by its LID. `own_phone` as in `Incoming`."""
+
     wa_ids: tuple[str, ...]
     kind: ReceiptKind
+    chat: tuple[str, ...]
+    reader: tuple[str, ...]
+    own_phone: str | None = None
 
 
 @dataclass(frozen=True)
 class Sent:
+    """`members`: to a group, everybody else who was in it; None when nobody told, or no group."""
+
     message_id: int
     wa_id: str
     at: datetime
+    members: tuple[str, ...] | None = None
 
 
 class SendFailure(StrEnum):

@@ -6,7 +6,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import aliased, joinedload
 
 from wa_app.domain.messages import Author, Direction, MessageState, kept_id
-from wa_app.domain.phone_numbers import same_number
+from wa_app.domain.phone_numbers import is_group, same_number
 from wa_app.domain.sessions.socket_messages import Incoming
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message
@@ -20,7 +20,7 @@ def store(connection_id: str, messages: Sequence[Incoming]) -> int:
     known = _with_ids(connection_id, {kept_id(message.wa_id) for message in messages})
     new = 0
     for message in messages:
-        phone = _own_phone(message, linked or "")
+        phone = own_phone(message.own_phone, linked or "")
         if any(row.chat.phone == phone and _is_same(row, message) for row in known):
             continue
         chat = _chat_of(connection_id, phone, message)
@@ -31,9 +31,7 @@ def store(connection_id: str, messages: Sequence[Incoming]) -> int:
     return new
 
 
-def chat_of(
-    connection_id: str, phone: str, jid: str, *, name: str = "", is_group: bool = False
-) -> Chat:
+def chat_of(connection_id: str, phone: str, jid: str, *, name: str = "") -> Chat:
     """The chat of our number `phone` with this JID; made when first written in. A newer name
     replaces the old one."""
     name = name[:200]
@@ -44,7 +42,7 @@ def chat_of(
     )
     if found is None:
         found = Chat(
-            connection_id=connection_id, phone=phone, jid=jid, name=name, is_group=is_group
+            connection_id=connection_id, phone=phone, jid=jid, name=name, is_group=is_group(jid)
         )
         db.session.add(found)
         db.session.flush()
@@ -64,9 +62,9 @@ def number_known(connection_id: str, phone: str) -> None:
     db.session.execute(unnumbered.values(phone=phone))
 
 
-def _own_phone(message: Incoming, linked: str) -> str:
-    """The number a message arrived at, spelled as the connection spells it."""
-    arrived_at = message.own_phone or linked
+def own_phone(told: str | None, linked: str) -> str:
+    """Our number at which something arrived, spelled as the connection spells it."""
+    arrived_at = told or linked
     return linked if linked and same_number(arrived_at, linked) else arrived_at
 
 
@@ -93,7 +91,7 @@ def _senders(message: Incoming) -> tuple[str | None, ...]:
 
 def _chat_of(connection_id: str, phone: str, message: Incoming) -> Chat:
     named = message.sender_name if not (message.is_group or message.from_me) else ""
-    return chat_of(connection_id, phone, message.chat, name=named, is_group=message.is_group)
+    return chat_of(connection_id, phone, message.chat, name=named)
 
 
 def _row(chat: Chat, message: Incoming) -> Message:

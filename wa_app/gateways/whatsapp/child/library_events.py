@@ -1,10 +1,10 @@
 """An event of the library made into a message of ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from wa_app.domain.sessions.socket_messages import Incoming
+from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 
 TEXTS = {
     "conversation": "",
@@ -64,6 +64,14 @@ SILENT = frozenset(
 )
 """Between programs, or about an earlier message: nothing anybody wrote."""
 
+RECEIPTS = {
+    1: ReceiptKind.DELIVERED,
+    9: ReceiptKind.DELIVERED,  # to a device that sleeps ("inactive")
+    4: ReceiptKind.READ,
+    6: ReceiptKind.READ,  # played: nobody plays what they have not opened
+}
+"""By neonize's numbers. Others are about keys, or come from our own devices."""
+
 PhoneOf = Callable[[Any], str | None]
 
 PHONE_NUMBERS = "s.whatsapp.net"
@@ -93,6 +101,30 @@ def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming 
         own_phone=own_phone,
         sender_alt=sender_alt,
     )
+
+
+def translate_receipt(
+    event: Any, phone_of: PhoneOf, lid_of: PhoneOf, own_phone: str | None
+) -> Receipt | None:
+    """None for what says nothing of somebody else. WhatsApp names whoever sent it by number or by
+    LID, mostly without the other form."""
+    source = event.MessageSource
+    kind = RECEIPTS.get(event.Type)
+    if kind is None or source.IsFromMe:
+        return None
+    hidden = lid_of(source.Sender) if source.Sender.Server == PHONE_NUMBERS else None
+    known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
+    reader = tuple(dict.fromkeys(address for address in known if address))
+    chat = (_spelled(source.Chat),) if source.IsGroup else reader
+    return Receipt(tuple(event.MessageIDs), kind, chat, reader, own_phone)
+
+
+def members(
+    participants: Iterable[Any], own_users: Collection[str], phone_of: PhoneOf
+) -> list[str]:
+    """Everybody in a group but ourselves, who are in it under our number or our LID."""
+    others = [one for one in participants if one.JID.User not in own_users]
+    return [_addresses(one.JID, one.PhoneNumber, phone_of)[0] for one in others]
 
 
 def kind_and_text(message: Any) -> tuple[str, str] | None:

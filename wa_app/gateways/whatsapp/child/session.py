@@ -23,8 +23,6 @@ from wa_app.domain.sessions.socket_messages import (
     Paired,
     PairingCode,
     Qr,
-    Receipt,
-    ReceiptKind,
     SendText,
     ShowTyping,
     Stored,
@@ -50,9 +48,6 @@ TICKS_PER_PRESENCE = 30
 TICKS_DOWN = 4
 """So often in a row the library may say that it is not connected before we believe that it has
 given up: a failed restart after pairing, for one, it reports to nobody."""
-
-RECEIPTS = {1: ReceiptKind.DELIVERED, 9: ReceiptKind.DELIVERED, 4: ReceiptKind.READ}
-"""By neonize's numbers: delivered, inactive (delivered to a phone that sleeps), read."""
 
 
 class Session:
@@ -193,9 +188,11 @@ class Session:
                 self._worker.tell(message)
 
     def on_receipt(self, event: Any) -> None:
-        kind = RECEIPTS.get(event.Type)
-        if kind is not None and not event.MessageSource.IsFromMe:
-            self._outgoing.receipts.tell(Receipt(tuple(event.MessageIDs), kind))
+        receipt = library_events.translate_receipt(
+            event, self._client.phone_of, self._client.lid_of, self._own_phone
+        )
+        if receipt is not None:
+            self._outgoing.receipts.tell(receipt)
 
     # ---- it is over
 
