@@ -22,6 +22,7 @@ KEPT = {'sqlite_autoincrement': True}  # SQLite copies the table, and would forg
 def upgrade():
     with op.batch_alter_table('message', naming_convention=NAMES, table_kwargs=KEPT) as batch_op:
         batch_op.add_column(sa.Column('sender', sa.String(length=100), server_default='', nullable=False))
+        batch_op.add_column(sa.Column('asked_at', sa.DateTime(), nullable=True))
         batch_op.drop_constraint(_old_constraint(), type_='unique')
         batch_op.create_unique_constraint('uq_message_of_sender', ['chat_id', 'sender', 'wa_id'])
         batch_op.create_index('ix_message_wa_id', ['connection_id', 'wa_id'], unique=False)
@@ -30,6 +31,7 @@ def upgrade():
         "UPDATE message SET sender = COALESCE((SELECT jid FROM chat WHERE chat.id = message.chat_id "
         "AND NOT chat.is_group), '') WHERE direction = 'in'"
     )
+    op.execute("UPDATE message SET asked_at = at WHERE direction = 'in'")
     # A group that we wrote to first was none for us; a broadcast list was one.
     op.execute("UPDATE chat SET is_group = (jid LIKE '%@g.us')")
     op.create_table(
@@ -54,6 +56,7 @@ def downgrade():
         batch_op.drop_index('ix_message_wa_id')
         batch_op.drop_constraint('uq_message_of_sender', type_='unique')
         batch_op.create_unique_constraint(_old_constraint(), ['connection_id', 'wa_id'])
+        batch_op.drop_column('asked_at')
         batch_op.drop_column('sender')
 
 

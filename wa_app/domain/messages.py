@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from wa_app.domain.sessions.policy import seconds, setting
-from wa_app.domain.sessions.socket_messages import SendFailure
+from wa_app.domain.sessions.socket_messages import Incoming, SendFailure
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,22 @@ class MessagePolicy:
 
 MAX_TEXT = 4096
 """The longest text we send, in characters."""
+
+ONLY_ON_PHONE = "only_on_phone"
+"""The kind of a message that came without what is in it: only the phone shows it."""
+
+SENT_ANEW = seconds(10)
+"""What cannot be read is asked for again, and comes at once from a phone that is there. If it comes
+later it still takes the place of what stood for it; until then a person has to look."""
+
+
+def asked_at(message: Incoming) -> datetime:
+    """Since when a message waits for its answer, by our clock. WhatsApp's clock counts only for
+    what had waited there: ours may be wrong."""
+    if message.arrived_at is None:
+        return message.at
+    return min(message.at, message.arrived_at) if message.backlog else message.arrived_at
+
 
 MAX_ID = 64
 

@@ -39,6 +39,36 @@ def phone_of(jid: str) -> str | None:
     return f"+{user}" if server == USER_SERVER else None
 
 
+MACHINE_SERVERS = frozenset(
+    {
+        "bot",  # Meta AI and other bots
+        "hosted",  # a business that answers through the Cloud API, and its hidden form
+        "hosted.lid",
+        "newsletter",  # channels
+        "broadcast",  # lists and status
+    }
+)
+"""Servers of addresses behind which nobody reads."""
+
+MACHINE_USERS = re.compile(
+    r"|0|server|status"  # WhatsApp itself and its announcements ("PSA")
+    r"|16505361212"  # WhatsApp's own business account
+    r"|1313555\d{4}|131655500\d\d"  # Meta AI and other bots, by number
+)
+"""Users of the other servers that are none. Sources: whatsmeow types/jid.go (`PSAJID`,
+`OfficialBusinessJID`, `MetaAIJID`, `botUserRegex`, the list of servers)."""
+
+NUMBERS_OF_MACHINES = frozenset({USER_SERVER, "c.us"})
+"""The second is how WhatsApp spelled the first in former times."""
+
+
+def is_machine(jid: str) -> bool:
+    user, at, server = jid.partition("@")
+    if server in NUMBERS_OF_MACHINES:
+        return MACHINE_USERS.fullmatch(user) is not None
+    return not at or server in MACHINE_SERVERS
+
+
 def is_group(jid: str) -> bool:
     return jid.endswith(f"@{GROUP_SERVER}")
 

@@ -268,7 +268,7 @@ class PracticeGateway:
         for text in texts:
             if text.connection_id == socket.dial.connection_id and text.id > socket.last_text:
                 socket.last_text = text.id
-                self._tell(socket, _incoming(text))
+                self._tell(socket, _incoming(text, self._clock(), text.at < socket.opened_at))
 
     def _send(self, socket: _Socket, state: PracticeState) -> None:
         with self._lock:
@@ -292,7 +292,7 @@ def _own_phone(dial: Dial) -> str:
     return "+" + customer_jid(dial.connection_id).partition("@")[0]
 
 
-def _incoming(text: PracticeText) -> Incoming:
+def _incoming(text: PracticeText, now: datetime, backlog: bool) -> Incoming:
     jid = customer_jid(text.customer)
     return Incoming(
         wa_id=f"practice-in-{text.id}",
@@ -305,4 +305,6 @@ def _incoming(text: PracticeText) -> Incoming:
         is_group=False,
         from_me=False,
         spool_offset=text.id,
+        arrived_at=now,
+        backlog=backlog,
     )

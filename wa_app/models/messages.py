@@ -65,6 +65,8 @@ class Message(db.Model):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     at: Mapped[datetime | None]
     """WhatsApp's own time of it."""
+    asked_at: Mapped[datetime | None]
+    """Since when it waits for an answer, by our clock."""
     bot_pending: Mapped[bool] = mapped_column(default=False)
     not_before: Mapped[datetime | None]
     sending_since: Mapped[datetime | None]

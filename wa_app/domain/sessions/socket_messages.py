@@ -100,7 +100,9 @@ class Incoming:
     record ends in the spool. `from_me`: written on the phone itself or another linked device.
     `own_phone` is the number it arrived at, E.164 with a plus; None: the one that is linked.
     `wa_id` is chosen by its sender: only together with the chat and the sender it names one
-    message. `sender_alt` is the sender's other address (number or LID), where it is known."""
+    message. `sender_alt` is the sender's other address (number or LID), where it is known.
+    `arrived_at` is when it came here, by our clock; `backlog`: it had waited at WhatsApp while this
+    session was not connected."""
 
     wa_id: str
     chat: str
@@ -114,6 +116,8 @@ class Incoming:
     spool_offset: int
     own_phone: str | None = None
     sender_alt: str | None = None
+    arrived_at: datetime | None = None
+    backlog: bool = False
 
 
 class ReceiptKind(StrEnum):

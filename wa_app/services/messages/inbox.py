@@ -5,7 +5,15 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import aliased, joinedload
 
-from wa_app.domain.messages import Author, Direction, MessageState, kept_id
+from wa_app.domain.messages import (
+    ONLY_ON_PHONE,
+    SENT_ANEW,
+    Author,
+    Direction,
+    MessageState,
+    asked_at,
+    kept_id,
+)
 from wa_app.domain.phone_numbers import is_group, same_number
 from wa_app.domain.sessions.socket_messages import Incoming
 from wa_app.extensions import db
@@ -21,11 +29,18 @@ def store(connection_id: str, messages: Sequence[Incoming]) -> int:
     new = 0
     for message in messages:
         phone = own_phone(message.own_phone, linked or "")
-        if any(row.chat.phone == phone and _is_same(row, message) for row in known):
+        same = (row for row in known if row.chat.phone == phone and _is_same(row, message))
+        row = next(same, None)
+        if row is None:
+            known.append(_row(_chat_of(connection_id, phone, message), message))
+            db.session.add(known[-1])
+        elif row.kind == ONLY_ON_PHONE != message.kind:
+            # Its sender's phone has sent it anew, and this time it can be read.
+            row.chat = _chat_of(connection_id, phone, message)
+            row.kind, row.text = message.kind, message.text
+            row.bot_pending, row.not_before = not message.from_me, None
+        else:
             continue
-        chat = _chat_of(connection_id, phone, message)
-        known.append(_row(chat, message))
-        db.session.add(known[-1])
         new += 1
     db.session.commit()
     return new
@@ -106,5 +121,11 @@ def _row(chat: Chat, message: Incoming) -> Message:
         sender="" if message.from_me else message.sender,
         wa_id=kept_id(message.wa_id),
         at=message.at,
+        asked_at=asked_at(message),
         bot_pending=not message.from_me,
+        not_before=(
+            (message.arrived_at or message.at) + SENT_ANEW
+            if message.kind == ONLY_ON_PHONE and not message.from_me
+            else None
+        ),
     )

@@ -116,8 +116,22 @@ def test_a_group_is_the_chat_of_all_in_it(event: Any) -> None:
     assert people(translate(spoken, nobody_knows, OWN)) == (GROUP, LUIS)
 
 
-def test_somebodys_broadcast_list_is_a_message_from_them(event: Any) -> None:
-    assert people(translate(event("1234@broadcast", LUIS), nobody_knows, OWN)) == (LUIS, LUIS)
+@pytest.mark.parametrize(("sender", "alt"), [(LUIS, ""), (LUIS, LUIS_HIDDEN), (LUIS_HIDDEN, LUIS)])
+def test_somebodys_broadcast_list_is_a_message_from_them(event: Any, sender: str, alt: str) -> None:
+    """The library says that it is a group."""
+    listed = event("1234@broadcast", sender, alt=alt, is_group=True)
+    message = translate(listed, nobody_knows, OWN)
+    assert people(message) == (LUIS, LUIS)
+    assert message is not None
+    assert not message.is_group
+
+
+def test_what_the_owner_sends_to_a_list_is_no_word_of_anybody_to_us(event: Any) -> None:
+    own = event("1234@broadcast", ANA, from_me=True, is_group=True)
+    message = translate(own, nobody_knows, OWN)
+    assert people(message) == ("1234@broadcast", ANA)
+    assert message is not None
+    assert not message.is_group
 
 
 @pytest.mark.parametrize("chat", ["status@broadcast", "120363000000000002@newsletter"])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from wa_app.domain.messages import ONLY_ON_PHONE
 from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 
 TEXTS = {
@@ -33,6 +34,7 @@ KINDS = {
     "pollCreationMessageV3": ("poll", "name"),
     "pollCreationMessageV5": ("poll", "name"),
     "pollCreationMessageV6": ("poll", "name"),
+    "placeholderMessage": (ONLY_ON_PHONE, None),
 }
 """Fields that are something else: what, and where in them its caption stands."""
 
@@ -53,7 +55,6 @@ SILENT = frozenset(
         "messageHistoryBundle",
         "messageHistoryNotice",
         "pinInChatMessage",
-        "placeholderMessage",
         "pollUpdateMessage",
         "protocolMessage",
         "rootSecretDistributeMessage",
@@ -63,6 +64,9 @@ SILENT = frozenset(
     }
 )
 """Between programs, or about an earlier message: nothing anybody wrote."""
+
+HIDE = 2
+"""neonize's number for a message whose sender wants nothing shown in its place."""
 
 RECEIPTS = {
     1: ReceiptKind.DELIVERED,
@@ -76,26 +80,44 @@ PhoneOf = Callable[[Any], str | None]
 
 PHONE_NUMBERS = "s.whatsapp.net"
 HIDDEN_NUMBERS = "lid"
+LISTS = "broadcast"
 
 
 def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
     """None for what nobody wrote, and for status updates and channels, which nobody can answer.
     `phone_of` is asked for the phone number's JID of a LID that came without; `own_phone` is the
     number of this session."""
-    source = event.Info.MessageSource
     content = kind_and_text(event.Message)
-    if content is None or source.Chat.Server == "newsletter" or source.Chat.User == "status":
+    return _incoming(event.Info, *content, phone_of, own_phone) if content else None
+
+
+def translate_unreadable(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
+    """What came without its content: it could not be decrypted, or WhatsApp gives it to the phone
+    alone. None for what is about another message, or between our own devices."""
+    info = event.Info
+    if event.DecryptFailMode == HIDE or info.Edit or info.Type == "reaction":
+        return None
+    if info.Category == "peer":
+        return None
+    return _incoming(info, ONLY_ON_PHONE, "", phone_of, own_phone)
+
+
+def _incoming(
+    info: Any, kind: str, text: str, phone_of: PhoneOf, own_phone: str | None
+) -> Incoming | None:
+    source = info.MessageSource
+    if source.Chat.Server == "newsletter" or source.Chat.User == "status":
         return None
     sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
-        wa_id=event.Info.ID,
+        wa_id=info.ID,
         chat=_chat(source, sender, phone_of),
         sender=sender,
-        sender_name=event.Info.Pushname,
-        kind=content[0],
-        text=content[1],
-        at=datetime.fromtimestamp(event.Info.Timestamp / 1000, UTC),
-        is_group=source.IsGroup,
+        sender_name=info.Pushname,
+        kind=kind,
+        text=text,
+        at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
+        is_group=_is_group(source),
         from_me=source.IsFromMe,
         spool_offset=0,
         own_phone=own_phone,
@@ -115,7 +137,7 @@ def translate_receipt(
     hidden = lid_of(source.Sender) if source.Sender.Server == PHONE_NUMBERS else None
     known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
     reader = tuple(dict.fromkeys(address for address in known if address))
-    chat = (_spelled(source.Chat),) if source.IsGroup else reader
+    chat = (_spelled(source.Chat),) if _is_group(source) else reader
     return Receipt(tuple(event.MessageIDs), kind, chat, reader, own_phone)
 
 
@@ -142,11 +164,16 @@ def kind_and_text(message: Any) -> tuple[str, str] | None:
     return (OTHER, "") if fields.keys() - SILENT else None
 
 
+def _is_group(source: Any) -> bool:
+    """The library calls broadcast lists groups too."""
+    return bool(source.IsGroup) and source.Chat.Server != LISTS
+
+
 def _chat(source: Any, sender: str, phone_of: PhoneOf) -> str:
-    if source.IsGroup:
-        return _spelled(source.Chat)
-    if source.Chat.Server == "broadcast":
+    if source.Chat.Server == LISTS and not source.IsFromMe:
         return sender  # somebody's broadcast list: to us, a message from them
+    if source.Chat.Server == LISTS or source.IsGroup:
+        return _spelled(source.Chat)
     other = source.RecipientAlt if source.IsFromMe else source.SenderAlt
     return _addresses(source.Chat, other, phone_of)[0]
 

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -63,6 +64,7 @@ class Session:
         self._first_qr_at: float | None = None
         self._last_qr_at = 0.0
         self._opened = False
+        self._catching_up = True
         self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._disk_blamed = threading.Event()
 
@@ -153,6 +155,10 @@ class Session:
         """Comes before the messages that waited, and well before `on_connected`."""
         self._client.never_dial_again()
 
+    def on_caught_up(self, _: Any) -> None:
+        """What had waited has all been told; whatever comes now, comes as it is sent."""
+        self._catching_up = False
+
     def on_connected(self, _: Any) -> None:
         self._client.never_dial_again()
         if not self._opened:
@@ -160,9 +166,16 @@ class Session:
             self._worker.tell(Opened(*self._client.me()))
 
     def on_message(self, event: Any) -> None:
-        message = library_events.translate(event, self._client.phone_of, self._own_phone)
+        self._take(library_events.translate(event, self._client.phone_of, self._own_phone))
+
+    def on_unreadable(self, event: Any) -> None:
+        phone_of = self._client.phone_of
+        self._take(library_events.translate_unreadable(event, phone_of, self._own_phone))
+
+    def _take(self, message: Incoming | None) -> None:
         if message is None:
             return
+        message = replace(message, arrived_at=datetime.now(UTC), backlog=self._catching_up)
         try:
             message = self._spool.append(message)
         except OSError:
