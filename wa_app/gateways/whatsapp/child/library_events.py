@@ -81,6 +81,7 @@ PhoneOf = Callable[[Any], str | None]
 PHONE_NUMBERS = "s.whatsapp.net"
 HIDDEN_NUMBERS = "lid"
 LISTS = "broadcast"
+HOSTED_DEVICE = 99
 
 
 def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
@@ -110,12 +111,12 @@ def _incoming(
         return None
     sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
-        wa_id=info.ID,
+        wa_id=_plain(info.ID),
         chat=_chat(source, sender, phone_of),
-        sender=sender,
-        sender_name=info.Pushname,
+        sender=_hosted(sender) if source.Sender.Device == HOSTED_DEVICE else sender,
+        sender_name=_plain(info.Pushname),
         kind=kind,
-        text=text,
+        text=_plain(text),
         at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
         is_group=_is_group(source),
         from_me=source.IsFromMe,
@@ -138,7 +139,7 @@ def translate_receipt(
     known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
     reader = tuple(dict.fromkeys(address for address in known if address))
     chat = (_spelled(source.Chat),) if _is_group(source) else reader
-    return Receipt(tuple(event.MessageIDs), kind, chat, reader, own_phone)
+    return Receipt(tuple(map(_plain, event.MessageIDs)), kind, chat, reader, own_phone)
 
 
 def members(
@@ -162,6 +163,13 @@ def kind_and_text(message: Any) -> tuple[str, str] | None:
         if name not in SILENT and hasattr(value, "message"):
             return kind_and_text(value.message)
     return (OTHER, "") if fields.keys() - SILENT else None
+
+
+def _hosted(sender: str) -> str:
+    """What a business sends through the Cloud API comes from a device of its number; the library
+    takes off the server's name that says so (whatsmeow, `ToNonAD`)."""
+    user, _, server = sender.partition("@")
+    return f"{user}@hosted.lid" if server == HIDDEN_NUMBERS else f"{user}@hosted"
 
 
 def _is_group(source: Any) -> bool:
@@ -189,4 +197,11 @@ def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None
 
 
 def _spelled(jid: Any) -> str:
-    return f"{jid.User}@{jid.Server}"
+    return f"{_plain(jid.User)}@{_plain(jid.Server)}"
+
+
+def _plain(text: str | bytes) -> str:
+    """As it can be kept. Senders choose ids, names and texts: protobuf gives as bytes what is no
+    UTF-8, and a database takes no NUL."""
+    known = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
+    return known.replace("\0", "\ufffd")
