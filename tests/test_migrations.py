@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import create_app
 from wa_app import config
@@ -114,3 +114,50 @@ def test_it_can_be_taken_back(of_020: Flask) -> None:
         upgrade()
         left = db.session.scalars(select(OperationStep.version).order_by(OperationStep.id)).all()
         assert list(left) == [None, None, *[4] * 7]
+
+
+CUSTOMER, GROUP = "34600999888@s.whatsapp.net", "120363000000000001@g.us"
+
+
+@pytest.fixture
+def with_received(of_020: Flask, tmp_path: Path) -> Flask:
+    """Before message ids belonged to senders: a customer's text, and one in a group."""
+    with of_020.app_context():
+        upgrade(revision="0004")
+    with closing(sqlite3.connect(tmp_path / "data" / "vigia.db")) as database:
+        insert(database, "chat", id=7, connection_id="ana", jid=GROUP, is_group=1)
+        for chat, wa_id in ((1, "3EB0"), (7, "3EB1")):
+            insert(
+                database, "message", connection_id="ana", chat_id=chat, direction="in",
+                author="customer", text="Hola", state="RECEIVED", wa_id=wa_id,
+            )  # fmt: skip
+        database.commit()
+    return of_020
+
+
+def test_what_was_received_has_its_sender(with_received: Flask) -> None:
+    with with_received.app_context():
+        upgrade()
+        received = select(Message).where(Message.direction == "in").order_by(Message.id)
+        rows = db.session.scalars(received).all()
+        assert [(row.wa_id, row.sender) for row in rows] == [("3EB0", CUSTOMER), ("3EB1", "")]
+        [table] = db.session.execute(
+            text("SELECT sql FROM sqlite_master WHERE name = 'message'")
+        ).one()
+        assert "AUTOINCREMENT" in table  # a deleted message's number must not come back
+
+
+def test_ids_that_several_have_used_can_be_taken_back(with_received: Flask) -> None:
+    with with_received.app_context():
+        upgrade()
+        other = Message(
+            connection_id="ana", chat_id=7, direction="in", author="customer", text="Hola",
+            state="RECEIVED", wa_id="3EB0", sender=CUSTOMER,
+        )  # fmt: skip
+        db.session.add(other)
+        db.session.commit()
+        downgrade(revision="0004")
+        kept = db.session.execute(text("SELECT wa_id FROM message WHERE direction = 'in'"))
+        assert list(kept.scalars()) == ["3EB0", "3EB1", None]
+        upgrade()
+        assert len(db.session.scalars(select(Message)).all()) == 5

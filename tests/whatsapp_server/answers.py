@@ -145,6 +145,16 @@ def no_groups(_: Connection, __: Node) -> Content:
     return [Node("groups", {})]
 
 
+def group(connection: Connection, iq: Node) -> Content:
+    """Who is in it: by LID, and by number as well."""
+    jid = iq.jid("to")
+    people = connection.server.groups.get(jid.user, [])
+    about: Attributes = {"id": jid.user, "subject": "Grupo", "addressing_mode": "lid", "s_t": 1,
+                         "creation": 1, "creator": people[0].lid, "size": len(people)}  # fmt: skip
+    members = [Node("participant", {"jid": p.lid, "phone_number": p.jid}) for p in people]
+    return [Node("group", about, members)]
+
+
 def log_out(connection: Connection, _: Node) -> Content:
     _device(connection).removed = True
     connection.note("logout")
@@ -167,6 +177,7 @@ ANSWERS: Mapping[tuple[str, str, str], Answer] = {
     ("w:m", "set", "media_conn"): media,
     ("blocklist", "get", ""): no_blocked,
     ("w:g2", "get", "participating"): no_groups,
+    ("w:g2", "get", "query"): group,
     ("md", "set", "remove-companion-device"): log_out,
     ("md", "set", "link_code_companion_reg"): link_by_code,
 }

@@ -156,7 +156,7 @@ def _string(text: str) -> bytes:
     for tag, alphabet in ALPHABETS.items():
         if 0 < len(text) < PACKED_LIMIT and set(text) <= set(alphabet):
             return _packed(tag, alphabet, text)
-    return _raw(text.encode())
+    return _raw(text.encode(errors="surrogateescape"))  # what is no UTF-8 passes, both ways
 
 
 def _packed(tag: int, alphabet: str, text: str) -> bytes:
@@ -225,7 +225,7 @@ class _Reader:
         if tag in ALPHABETS:
             return self._packed(ALPHABETS[tag])
         if tag in LENGTH_WIDTHS:
-            return self._raw(tag).decode()
+            return self._raw(tag).decode(errors="surrogateescape")
         return self._token(tag)
 
     def _token(self, tag: int) -> str:

@@ -77,7 +77,9 @@ class Person:
         self.inbox: list[Received] = []
         self.receipts: list[Receipt] = []
         self.chat_states: list[str] = []  # composing, paused: what it sees of the other side
+        self.sends_again = True  # switched off: what could not be read is not sent anew
         self._sent: dict[str, Callable[[Device, int], Node]] = {}
+        self._asked: dict[str, tuple[Device, Node]] = {}
 
     @property
     def number(self) -> str:
@@ -92,6 +94,13 @@ class Person:
     def spoil_sessions(self) -> None:
         """The next text sent from here cannot be read; the device will ask for it again."""
         self.party.spoil_sessions()
+
+    @in_loop
+    def send_what_was_asked_for(self) -> None:
+        """The phone is back: it sends anew what could not be read meanwhile."""
+        self.sends_again = True
+        for id, (device, node) in self._asked.items():
+            self._send_again(device, id, node)
 
     def wait_for_text(
         self, text: str | None = None, *, count: int = 1, timeout: float = DEFAULT_TIMEOUT
@@ -130,15 +139,22 @@ class Person:
         content: Content,
         attributes: Attributes,
         id: str | None = None,
+        fail: str | None = None,
     ) -> str:
         """Sends one message to each device; remembers how, in case one asks for it again. The
-        sender chooses its id."""
+        sender chooses its id, and what is to be shown (`fail`) when it cannot be read."""
         id = id or new_id()
-        stanza: Attributes = {"id": id, "type": "text", "t": int(time.time()), "notify": self.name}
+        t = int(time.time() - self.server.behind)
+        stanza: Attributes = {"id": id, "type": "text", "t": t, "notify": self.name}
 
         def message_for(device: Device, attempt: int) -> Node:
             envelope = self._encrypt(device, content)
-            enc: Attributes = {"v": 2, "type": envelope.kind, "count": attempt or None}
+            enc: Attributes = {
+                "v": 2,
+                "type": envelope.kind,
+                "count": attempt or None,
+                "decrypt-fail": fail,
+            }
             return Node("message", {**stanza, **attributes}, [Node("enc", enc, envelope.data)])
 
         self._sent[id] = message_for
@@ -188,7 +204,9 @@ class Person:
     def take_receipt(self, device: Device, id: str, kind: str, node: Node) -> None:
         self.receipts.append(Receipt(id, kind, device, time.time()))
         if kind == "retry" and id in self._sent:
-            self._send_again(device, id, node)
+            self._asked[id] = device, node
+            if self.sends_again:
+                self._send_again(device, id, node)
 
     def _send_again(self, device: Device, id: str, node: Node) -> None:
         keys = node.child("keys")
@@ -215,6 +233,7 @@ class Contact(Person):
         by_lid: bool = False,
         extended: bool = False,
         id: str | None = None,
+        fail: str | None = None,
     ) -> str:
         """A text to every device linked to this phone; returns its id.
 
@@ -226,7 +245,31 @@ class Contact(Person):
             if by_lid
             else {"from": self.jid, "sender_lid": self.lid}
         )
-        return self._post(phone, Content(text, extended=extended), sender, id)
+        return self._post(phone, Content(text, extended=extended), sender, id, fail)
+
+    @in_loop
+    def send_to_list(self, phone: Phone, text: str, *, by_lid: bool = False) -> str:
+        """A text to a broadcast list of theirs that the phone is on."""
+        person: Attributes = (
+            {"participant": self.lid, "participant_pn": self.jid}
+            if by_lid
+            else {"participant": self.jid, "participant_lid": self.lid}
+        )
+        return self._post(phone, Content(text), {"from": Jid("12345678", "broadcast"), **person})
+
+    @in_loop
+    def send_unavailable(
+        self, phone: Phone, kind: str = "view_once", *, sender: Jid | None = None
+    ) -> str:
+        """A message that linked devices do not get: only that there is one."""
+        id = new_id()
+        person: Attributes = (
+            {"from": sender} if sender else {"from": self.jid, "sender_lid": self.lid}
+        )
+        stanza: Attributes = {"id": id, "type": "media", "t": int(time.time()), **person}
+        for device in phone.linked:
+            device.deliver(Node("message", stanza, [Node("unavailable", {"type": kind})]))
+        return id
 
     @in_loop
     def send_to_group(self, phone: Phone, text: str, group: str = "120363000000000001") -> str:
@@ -240,11 +283,28 @@ class Contact(Person):
         return self._post(phone, Content(text), sender)
 
     def _post(
-        self, phone: Phone, content: Content, sender: Attributes, id: str | None = None
+        self,
+        phone: Phone,
+        content: Content,
+        sender: Attributes,
+        id: str | None = None,
+        fail: str | None = None,
     ) -> str:
-        id = self._dispatch(phone.linked, content, sender, id)
+        id = self._dispatch(phone.linked, content, sender, id, fail)
         self.server.journal.add("sent", self.number, id=id, to=phone.number, text=content.text)
         return id
+
+    @in_loop
+    def confirm(
+        self, phone: Phone, id: str, kind: str = "read", *, group: str = "", by_lid: bool = True
+    ) -> None:
+        """A receipt for any message, whether it has ever been here or not."""
+        own = self.lid if by_lid else self.jid
+        place: Attributes = (
+            {"from": Jid(group, GROUP_SERVER), "participant": own} if group else {"from": own}
+        )
+        stanza: Attributes = {**place, "id": id, "type": kind, "t": int(time.time())}
+        phone.device.deliver(Node("receipt", stanza))
 
     @in_loop
     def read(self, *ids: str) -> None:
@@ -302,6 +362,13 @@ class Phone(Person):
         id = self._dispatch(self.linked, content, own)
         self.server.journal.add("sent", self.number, id=id, to=to.number, text=text)
         return id
+
+    @in_loop
+    def confirm(self, to: Person, id: str, kind: str) -> None:
+        """The owner's phone, or another device of theirs, says what became of a message."""
+        own: Attributes = {"from": self.jid, "recipient": to.jid}
+        stanza: Attributes = {**own, "id": id, "type": kind, "t": int(time.time())}
+        self.device.deliver(Node("receipt", stanza))
 
 
 class Device:

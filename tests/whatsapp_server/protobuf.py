@@ -19,7 +19,7 @@ def encode(*fields: tuple[int, Value]) -> bytes:
 def _field(number: int, value: Value) -> bytes:
     if isinstance(value, int):
         return _varint(number << 3 | VARINT) + _varint(value)
-    payload = value.encode() if isinstance(value, str) else value
+    payload = value.encode(errors="surrogateescape") if isinstance(value, str) else value
     return _varint(number << 3 | BYTES) + _varint(len(payload)) + payload
 
 

@@ -61,6 +61,8 @@ class WhatsAppServer:
         self.port = port
         self.refs = 6  # codes offered to a client: six last 160 s, one lasts 20 s
         self.initial_key_count = 1  # told to new devices: 0 makes them upload 812 keys, 1 only 50
+        self.behind = 0.0  # seconds by which WhatsApp's clock is behind that of this machine
+        self.groups: dict[str, list[Person]] = {}  # by the group's number
         self.journal = Journal()
         self.authority = Authority.new()
         self.faults = Faults()

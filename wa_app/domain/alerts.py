@@ -31,6 +31,7 @@ class AlertKind(StrEnum):
     OUTAGE = "outage"  # of the whole server
     DISK_NEARLY_FULL = "disk_nearly_full"
     BACKUP_FAILED = "backup_failed"
+    CLOCK_WRONG = "clock_wrong"
     STALLED = "stood_still"  # the service restarted itself
 
 
@@ -177,6 +178,14 @@ def disk_is_low(total: int, free: int, *, was_low: bool) -> bool:
     """`total` and `free` in bytes."""
     limit = min(LITTLE_SPACE, LITTLE_SHARE * total)
     return free < limit * (ENOUGH_AGAIN if was_low else 1)
+
+
+MOST_SKEW = timedelta(seconds=30)
+"""Far more than an answer is on its way, far less than what keeps a login from succeeding."""
+
+
+def clock_is_wrong(ours: datetime, theirs: datetime) -> bool:
+    return abs(ours - theirs) > MOST_SKEW
 
 
 # ---- what is told

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from wa_app.domain.messages import MessagePolicy
+from wa_app.domain.messages import ONLY_ON_PHONE, MessagePolicy
+from wa_app.domain.phone_numbers import is_group, is_machine
 
 
 class Verdict(StrEnum):
@@ -25,14 +26,15 @@ class Bot:
 
 @dataclass(frozen=True)
 class Question:
-    """An incoming message as the bot sees it. `recent_answers` are the times of the bot's answers
-    in this chat, `last_answer` the text of the newest, `recent_texts` the customer's texts,
-    newest first, this one included."""
+    """An incoming message as the bot sees it. `at` is since when it waits, `chat` and `sender` are
+    JIDs. `recent_answers` are the times of the bot's answers in this chat, `last_answer` the text
+    of the newest, `recent_texts` the customer's texts, newest first, this one included."""
 
     kind: str
     text: str
     at: datetime
-    is_group: bool
+    chat: str
+    sender: str
     muted_until: datetime | None
     recent_answers: Sequence[datetime]
     last_answer: str | None
@@ -40,7 +42,11 @@ class Question:
 
 
 def bot_verdict(bot: Bot, question: Question, now: datetime, policy: MessagePolicy) -> Verdict:
-    if not bot.enabled or not bot.fallback_text or question.is_group or question.kind != "text":
+    if is_group(question.chat) or is_machine(question.chat) or is_machine(question.sender):
+        return Verdict.IGNORE
+    if question.kind == ONLY_ON_PHONE:
+        return Verdict.WAITING
+    if not bot.enabled or not bot.fallback_text or question.kind != "text":
         return Verdict.IGNORE
     if question.muted_until is not None and question.muted_until > now:
         return Verdict.IGNORE

@@ -1,12 +1,13 @@
 """What a message is, and what becomes of a send."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from wa_app.domain.sessions.policy import seconds, setting
-from wa_app.domain.sessions.socket_messages import SendFailure
+from wa_app.domain.sessions.socket_messages import Incoming, SendFailure
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,29 @@ class MessagePolicy:
 
 MAX_TEXT = 4096
 """The longest text we send, in characters."""
+
+ONLY_ON_PHONE = "only_on_phone"
+"""The kind of a message that came without what is in it: only the phone shows it."""
+
+SENT_ANEW = seconds(10)
+"""What cannot be read is asked for again, and comes at once from a phone that is there. If it comes
+later it still takes the place of what stood for it; until then a person has to look."""
+
+
+def asked_at(message: Incoming) -> datetime:
+    """Since when a message waits for its answer, by our clock. WhatsApp's clock counts only for
+    what had waited there: ours may be wrong."""
+    if message.arrived_at is None:
+        return message.at
+    return min(message.at, message.arrived_at) if message.backlog else message.arrived_at
+
+
+MAX_ID = 64
+
+
+def kept_id(wa_id: str) -> str:
+    """A message id as it is kept: senders choose them, as long as they like."""
+    return wa_id if len(wa_id) <= MAX_ID else sha256(wa_id.encode()).hexdigest()
 
 
 class Direction(StrEnum):
@@ -77,6 +101,12 @@ RECEIPT_RANK: Mapping[MessageState, int] = {
     MessageState.READ: 3,
 }
 """Receipts only ever move a message forward; they arrive in any order."""
+
+
+def reached_all(states: Iterable[MessageState]) -> MessageState:
+    """How far a message to a group is: as far as with the one with whom it is least far."""
+    return min(states, key=RECEIPT_RANK.__getitem__)
+
 
 MAX_UNKNOWN_ENDS = 2
 UNSENT_RETRY = timedelta(seconds=2)

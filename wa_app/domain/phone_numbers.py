@@ -5,6 +5,7 @@ import re
 from wa_app.domain.errors import WrongInput
 
 USER_SERVER = "s.whatsapp.net"
+GROUP_SERVER = "g.us"
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -38,6 +39,40 @@ def phone_of(jid: str) -> str | None:
     return f"+{user}" if server == USER_SERVER else None
 
 
+MACHINE_SERVERS = frozenset(
+    {
+        "bot",  # Meta AI and other bots
+        "hosted",  # a business that answers through the Cloud API, and its hidden form
+        "hosted.lid",
+        "newsletter",  # channels
+        "broadcast",  # lists and status
+    }
+)
+"""Servers of addresses behind which nobody reads."""
+
+MACHINE_USERS = re.compile(
+    r"|0|server|status"  # WhatsApp itself and its announcements ("PSA")
+    r"|16505361212"  # WhatsApp's own business account
+    r"|1313555\d{4}|131655500\d\d"  # Meta AI and other bots, by number
+)
+"""Users of the other servers that are none. Sources: whatsmeow types/jid.go (`PSAJID`,
+`OfficialBusinessJID`, `MetaAIJID`, `botUserRegex`, the list of servers)."""
+
+NUMBERS_OF_MACHINES = frozenset({USER_SERVER, "c.us"})
+"""The second is how WhatsApp spelled the first in former times."""
+
+
+def is_machine(jid: str) -> bool:
+    user, at, server = jid.partition("@")
+    if server in NUMBERS_OF_MACHINES:
+        return MACHINE_USERS.fullmatch(user) is not None
+    return not at or server in MACHINE_SERVERS
+
+
+def is_group(jid: str) -> bool:
+    return jid.endswith(f"@{GROUP_SERVER}")
+
+
 _TWO_SPELLINGS = (
     (re.compile(r"\+55(\d\d)9(\d{8})"), r"+55\1\2"),  # Brazil: mobiles with or without the 9
     (re.compile(r"\+521(\d{10})"), r"+52\1"),  # Mexico: mobiles with or without the 1
@@ -49,6 +84,12 @@ _TWO_SPELLINGS = (
 def same_number(one: str, other: str) -> bool:
     """Whether two E.164 numbers are one number, in whichever of its spellings."""
     return _plain(one) == _plain(other)
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two JIDs are one address: the same, or one number in two spellings."""
+    numbers = phone_of(one), phone_of(other)
+    return one == other or (all(numbers) and same_number(numbers[0] or "", numbers[1] or ""))
 
 
 def _plain(number: str) -> str:

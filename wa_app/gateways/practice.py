@@ -268,7 +268,7 @@ class PracticeGateway:
         for text in texts:
             if text.connection_id == socket.dial.connection_id and text.id > socket.last_text:
                 socket.last_text = text.id
-                self._tell(socket, _incoming(text))
+                self._tell(socket, _incoming(text, self._clock(), text.at < socket.opened_at))
 
     def _send(self, socket: _Socket, state: PracticeState) -> None:
         with self._lock:
@@ -281,7 +281,8 @@ class PracticeGateway:
             self._accounts.deliver(socket.dial.connection_id, send.chat, send.text)
             wa_id = f"practice-out-{send.message_id}"
             self._tell(socket, Sent(send.message_id, wa_id, self._clock()))
-            self._tell(socket, Receipt((wa_id,), ReceiptKind.DELIVERED))
+            chat = (send.chat,)
+            self._tell(socket, Receipt((wa_id,), ReceiptKind.DELIVERED, chat, reader=chat))
 
     def _tell(self, socket: _Socket, news: News) -> None:
         self._sink(socket.dial.connection_id, socket.dial.socket_id, news)
@@ -291,7 +292,7 @@ def _own_phone(dial: Dial) -> str:
     return "+" + customer_jid(dial.connection_id).partition("@")[0]
 
 
-def _incoming(text: PracticeText) -> Incoming:
+def _incoming(text: PracticeText, now: datetime, backlog: bool) -> Incoming:
     jid = customer_jid(text.customer)
     return Incoming(
         wa_id=f"practice-in-{text.id}",
@@ -304,4 +305,6 @@ def _incoming(text: PracticeText) -> Incoming:
         is_group=False,
         from_me=False,
         spool_offset=text.id,
+        arrived_at=now,
+        backlog=backlog,
     )

@@ -6,7 +6,7 @@ every migration knows all tables.
 
 from wa_app.models.base import UtcTime, utc_now
 from wa_app.models.connections import Connection, ConnectionEvent
-from wa_app.models.messages import Chat, Message
+from wa_app.models.messages import Chat, Message, MessageRecipient
 from wa_app.models.notifications import Alert, Mail
 from wa_app.models.operations import Operation, OperationStep
 from wa_app.models.practice import PracticeAccount, PracticeMessage
@@ -22,6 +22,7 @@ __all__ = [
     "JobRun",
     "Mail",
     "Message",
+    "MessageRecipient",
     "Operation",
     "OperationStep",
     "Owner",

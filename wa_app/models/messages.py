@@ -11,7 +11,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from wa_app.domain.messages import Author, Direction, FailCause, MessageState
+from wa_app.domain.messages import MAX_ID, Author, Direction, FailCause, MessageState
 from wa_app.extensions import db
 from wa_app.models.base import utc_now
 
@@ -38,9 +38,10 @@ class Message(db.Model):
     """A message, in or out. The outgoing ones that are not settled are the outbox."""
 
     __table_args__ = (
-        UniqueConstraint("connection_id", "wa_id"),
+        UniqueConstraint("chat_id", "sender", "wa_id", name="uq_message_of_sender"),
         UniqueConstraint("connection_id", "idempotency_key"),
         Index("ix_message_chat", "chat_id", "id"),
+        Index("ix_message_wa_id", "connection_id", "wa_id"),
         Index("ix_message_outbox", "state", "connection_id", "id"),
         Index("ix_message_bot", "bot_pending", "id"),
         {"sqlite_autoincrement": True},
@@ -56,11 +57,16 @@ class Message(db.Model):
     state: Mapped[MessageState]
     cause: Mapped[FailCause | None]
     cause_detail: Mapped[str | None] = mapped_column(String(300))
-    wa_id: Mapped[str | None] = mapped_column(String(64))
+    sender: Mapped[str] = mapped_column(String(100), default="")
+    """The JID of who wrote it; empty: we did, here or on the phone."""
+    wa_id: Mapped[str | None] = mapped_column(String(MAX_ID))
+    """As its sender chose it: anybody may choose one that somebody else has used."""
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     at: Mapped[datetime | None]
     """WhatsApp's own time of it."""
+    asked_at: Mapped[datetime | None]
+    """Since when it waits for an answer, by our clock."""
     bot_pending: Mapped[bool] = mapped_column(default=False)
     not_before: Mapped[datetime | None]
     sending_since: Mapped[datetime | None]
@@ -68,3 +74,13 @@ class Message(db.Model):
     """How often nobody could know whether it left: 1 and SENT means sent twice, perhaps."""
 
     chat: Mapped[Chat] = relationship()
+
+
+class MessageRecipient(db.Model):
+    """One of those to whom a message to a group went, and how far it is with them."""
+
+    message_id: Mapped[int] = mapped_column(
+        ForeignKey("message.id", ondelete="CASCADE"), primary_key=True
+    )
+    jid: Mapped[str] = mapped_column(String(100), primary_key=True)
+    state: Mapped[MessageState] = mapped_column(default=MessageState.SENT)

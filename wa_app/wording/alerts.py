@@ -41,6 +41,11 @@ ALERTS: Mapping[AlertKind, Explanation] = {
         _("Look at the page Backups, and at the disk of the server."),
         Action.WAIT,
     ),
+    AlertKind.CLOCK_WRONG: Explanation(
+        _("The clock of the server is wrong."),
+        _("Let the server take its time from the network: timedatectl set-ntp true."),
+        Action.WAIT,
+    ),
     AlertKind.STALLED: Explanation(
         _("The service stood still and has restarted itself."),
         _("All numbers reconnect by themselves. If it happens again, look at the log."),
@@ -62,6 +67,7 @@ ALERTS_OVER: Mapping[AlertKind | None, str] = {
     AlertKind.DEAF: _("The program part that talks to WhatsApp has worked for an hour."),
     AlertKind.DISK_NEARLY_FULL: _("There is enough room on the disk again."),
     AlertKind.BACKUP_FAILED: _("Backups work again."),
+    AlertKind.CLOCK_WRONG: _("The clock of the server is right again."),
     None: _("Connected again."),
 }
 """None: any trouble of one connection."""

@@ -17,6 +17,7 @@ DEFAULT_LOCALE = "en"
 
 ABOUT: Mapping[AlertKind, str] = {
     AlertKind.DISK_NEARLY_FULL: lazy_gettext("Free space: %(what)s"),
+    AlertKind.CLOCK_WRONG: lazy_gettext("Difference: %(what)s"),
     AlertKind.BACKUP_FAILED: lazy_gettext("Detail: %(what)s"),
     AlertKind.STALLED: lazy_gettext("Detail: %(what)s"),
 }

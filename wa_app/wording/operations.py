@@ -89,6 +89,7 @@ JOBS: Mapping[str, str] = {
     "monitor": _("Looks after every connection"),
     "lift-outages": _("Reconnects when WhatsApp can be reached again"),
     "settle-sends": _("Settles messages nobody confirmed"),
+    "check-clock": _("Compares the clock with WhatsApp's"),
     "clean-stale": _("Cleans stale connections"),
     "back-up": _("Backs up all session files"),
     "alerts": _("Looks for trouble people should know of"),

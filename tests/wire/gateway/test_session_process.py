@@ -193,7 +193,9 @@ def test_what_the_owner_writes_on_the_phone_is_reported_in_its_chat(
     assert message.sender == f"{ana.number}@s.whatsapp.net"
 
 
-def test_a_text_goes_out_and_its_receipts_come_after(socket: Socket, luis: Contact) -> None:
+def test_a_text_goes_out_and_its_receipts_come_after(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
     before = now()
     socket.tell(SendText(7, f"{luis.number}@s.whatsapp.net", "Sí, hasta las 8 @34600000001"))
     sent = socket.wait_for(Sent)
@@ -202,11 +204,14 @@ def test_a_text_goes_out_and_its_receipts_come_after(socket: Socket, luis: Conta
     received = luis.wait_for_text("Sí, hasta las 8 @34600000001")
     assert received.id == sent.wa_id
     delivered = socket.wait_for(Receipt)
-    assert delivered == Receipt((sent.wa_id,), ReceiptKind.DELIVERED)
+    known = (f"{luis.number}@s.whatsapp.net", str(luis.lid))
+    own = f"+{ana.number}"
+    assert delivered == Receipt((sent.wa_id,), ReceiptKind.DELIVERED, known, known, own)
     news = [entry for _, entry in socket.desk.news]
     assert news.index(sent) < news.index(delivered)
     luis.read()
-    assert socket.wait_for(Receipt, count=2) == Receipt((sent.wa_id,), ReceiptKind.READ)
+    read = Receipt((sent.wa_id,), ReceiptKind.READ, known, known, own)
+    assert socket.wait_for(Receipt, count=2) == read
 
 
 def test_typing_is_shown(socket: Socket, server: WhatsAppServer, luis: Contact) -> None:

@@ -98,7 +98,11 @@ class Incoming:
     """A message that arrived. `kind` is `text` or what it is instead (`image`, `audio`, …), then
     `text` is its caption or empty. `at` is WhatsApp's time, UTC. `spool_offset` is where its
     record ends in the spool. `from_me`: written on the phone itself or another linked device.
-    `own_phone` is the number it arrived at, E.164 with a plus; None: the one that is linked."""
+    `own_phone` is the number it arrived at, E.164 with a plus; None: the one that is linked.
+    `wa_id` is chosen by its sender: only together with the chat and the sender it names one
+    message. `sender_alt` is the sender's other address (number or LID), where it is known.
+    `arrived_at` is when it came here, by our clock; `backlog`: it had waited at WhatsApp while this
+    session was not connected."""
 
     wa_id: str
     chat: str
@@ -111,6 +115,9 @@ class Incoming:
     from_me: bool
     spool_offset: int
     own_phone: str | None = None
+    sender_alt: str | None = None
+    arrived_at: datetime | None = None
+    backlog: bool = False
 
 
 class ReceiptKind(StrEnum):
@@ -120,15 +127,24 @@ class ReceiptKind(StrEnum):
 
 @dataclass(frozen=True)
 class Receipt:
+    """`chat` is where it comes from and `reader` whose it is, each by every address that is known:
+    a text that went to a number is often confirmed by its LID. `own_phone` as in `Incoming`."""
+
     wa_ids: tuple[str, ...]
     kind: ReceiptKind
+    chat: tuple[str, ...]
+    reader: tuple[str, ...]
+    own_phone: str | None = None
 
 
 @dataclass(frozen=True)
 class Sent:
+    """`members`: to a group, everybody else who was in it; None when nobody told, or no group."""
+
     message_id: int
     wa_id: str
     at: datetime
+    members: tuple[str, ...] | None = None
 
 
 class SendFailure(StrEnum):

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 
 from wa_app.domain.bot import Question, Verdict, bot_verdict
 from wa_app.domain.messages import (
+    ONLY_ON_PHONE,
     Author,
     Direction,
     MessagePolicy,
@@ -23,9 +24,10 @@ from wa_app.models import Chat, Connection, Message
 log = structlog.get_logger()
 
 
-def pending() -> list[int]:
-    """Messages the bot has not looked at, oldest first."""
-    waiting = select(Message.id).where(Message.bot_pending).order_by(Message.id).limit(200)
+def pending(now: datetime) -> list[int]:
+    """Messages the bot has not looked at and may look at by now, oldest first."""
+    due = or_(Message.not_before.is_(None), Message.not_before <= now)
+    waiting = select(Message.id).where(Message.bot_pending, due).order_by(Message.id).limit(200)
     return list(db.session.scalars(waiting))
 
 
@@ -37,7 +39,7 @@ def answer(
 ) -> None:
     """Look at whatever waits. `tell` shows the customer that somebody types. Needs an application
     context."""
-    for message_id in pending():
+    for message_id in pending(clock()):
         try:
             answered = consider(message_id, clock(), dice, policy)
         except Exception:
@@ -63,6 +65,9 @@ def consider(
     if chat.phone != connection.linked_phone:
         verdict = Verdict.IGNORE  # it arrived at a number that is not this connection's own
     message.bot_pending = False
+    if message.kind == ONLY_ON_PHONE:
+        facts = {"connection": connection.id, "chat": chat.id, "message": message.id}
+        log.warning("message that only the phone shows", **facts)
     answer = None
     match verdict:
         case Verdict.ANSWER:
@@ -104,8 +109,9 @@ def _question(message: Message, chat: Chat) -> Question:
     return Question(
         kind=message.kind,
         text=message.text,
-        at=message.at or message.created_at,
-        is_group=chat.is_group,
+        at=message.asked_at or message.created_at,
+        chat=chat.jid,
+        sender=message.sender or chat.jid,
         muted_until=chat.muted_until,
         recent_answers=[answer.created_at for answer in answers],
         last_answer=answers[0].text if answers else None,

@@ -1,13 +1,13 @@
 """Whether WhatsApp can be reached, with the right clock and the right library."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.config import ROOT
+from wa_app.domain.alerts import clock_is_wrong
 from wa_app.domain.sessions.states import Channel, Hold
 from wa_app.extensions import db
 from wa_app.gateways.base import Reach
@@ -15,7 +15,6 @@ from wa_app.models import Connection
 from wa_app.services.doctor.findings import PATIENCE, Case, Finding, ill, well
 from wa_app.services.waiting import in_background
 
-MOST_SKEW = timedelta(seconds=30)
 REQUIREMENTS = ROOT / "requirements.txt"
 
 
@@ -49,8 +48,9 @@ def check_clock(case: Case) -> Iterator[Finding]:
     if reach.date is None:
         yield well("unknown")
         return
-    skew = round(abs(case.now - reach.date).total_seconds())
-    yield ill("off", seconds=skew) if skew > MOST_SKEW.total_seconds() else well("right")
+    now = case.now
+    skew = round(abs(now - reach.date).total_seconds())
+    yield ill("off", seconds=skew) if clock_is_wrong(now, reach.date) else well("right")
 
 
 def check_library(case: Case) -> Iterator[Finding]:

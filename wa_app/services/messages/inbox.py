@@ -1,12 +1,20 @@
 """Incoming messages: from the spool into the database, each once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import exists, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, joinedload
 
-from wa_app.domain.messages import Author, Direction, MessageState
-from wa_app.domain.phone_numbers import same_number
+from wa_app.domain.messages import (
+    ONLY_ON_PHONE,
+    SENT_ANEW,
+    Author,
+    Direction,
+    MessageState,
+    asked_at,
+    kept_id,
+)
+from wa_app.domain.phone_numbers import is_group, same_number
 from wa_app.domain.sessions.socket_messages import Incoming
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message
@@ -14,24 +22,31 @@ from wa_app.models import Chat, Connection, Message
 
 def store(connection_id: str, messages: Sequence[Incoming]) -> int:
     """Store what is not stored yet, in one commit; how many were new. A replay changes nothing."""
-    known = _known(connection_id, [message.wa_id for message in messages])
     linked = db.session.scalar(
         select(Connection.linked_phone).where(Connection.id == connection_id)
     )
+    known = _with_ids(connection_id, {kept_id(message.wa_id) for message in messages})
     new = 0
     for message in messages:
-        if message.wa_id in known:
+        phone = own_phone(message.own_phone, linked or "")
+        same = (row for row in known if row.chat.phone == phone and _is_same(row, message))
+        row = next(same, None)
+        if row is None:
+            known.append(_row(_chat_of(connection_id, phone, message), message))
+            db.session.add(known[-1])
+        elif row.kind == ONLY_ON_PHONE != message.kind:
+            # Its sender's phone has sent it anew, and this time it can be read.
+            row.chat = _chat_of(connection_id, phone, message)
+            row.kind, row.text = message.kind, message.text
+            row.bot_pending, row.not_before = not message.from_me, None
+        else:
             continue
-        known.add(message.wa_id)
-        db.session.add(_row(connection_id, _own_phone(message, linked or ""), message))
         new += 1
     db.session.commit()
     return new
 
 
-def chat_of(
-    connection_id: str, phone: str, jid: str, *, name: str = "", is_group: bool = False
-) -> Chat:
+def chat_of(connection_id: str, phone: str, jid: str, *, name: str = "") -> Chat:
     """The chat of our number `phone` with this JID; made when first written in. A newer name
     replaces the old one."""
     name = name[:200]
@@ -42,7 +57,7 @@ def chat_of(
     )
     if found is None:
         found = Chat(
-            connection_id=connection_id, phone=phone, jid=jid, name=name, is_group=is_group
+            connection_id=connection_id, phone=phone, jid=jid, name=name, is_group=is_group(jid)
         )
         db.session.add(found)
         db.session.flush()
@@ -62,31 +77,55 @@ def number_known(connection_id: str, phone: str) -> None:
     db.session.execute(unnumbered.values(phone=phone))
 
 
-def _own_phone(message: Incoming, linked: str) -> str:
-    """The number a message arrived at, spelled as the connection spells it."""
-    arrived_at = message.own_phone or linked
+def own_phone(told: str | None, linked: str) -> str:
+    """Our number at which something arrived, spelled as the connection spells it."""
+    arrived_at = told or linked
     return linked if linked and same_number(arrived_at, linked) else arrived_at
 
 
-def _known(connection_id: str, wa_ids: list[str]) -> set[str]:
-    stored = select(Message.wa_id).where(
+def _with_ids(connection_id: str, wa_ids: Collection[str]) -> list[Message]:
+    stored = select(Message).where(
         Message.connection_id == connection_id, Message.wa_id.in_(wa_ids)
     )
-    return {wa_id for wa_id in db.session.scalars(stored) if wa_id}
+    return list(db.session.scalars(stored.options(joinedload(Message.chat))))
 
 
-def _row(connection_id: str, phone: str, message: Incoming) -> Message:
+def _is_same(row: Message, message: Incoming) -> bool:
+    """Whether this row is that message. Senders choose their ids, so the same id of another sender
+    is another message; one sender may be named by number and then by LID."""
+    if row.wa_id != kept_id(message.wa_id):
+        return False
+    if message.from_me or message.is_group or row.chat.is_group:
+        return row.chat.jid == message.chat and row.sender in _senders(message)
+    return row.sender in _senders(message)
+
+
+def _senders(message: Incoming) -> tuple[str | None, ...]:
+    return ("",) if message.from_me else (message.sender, message.sender_alt)
+
+
+def _chat_of(connection_id: str, phone: str, message: Incoming) -> Chat:
     named = message.sender_name if not (message.is_group or message.from_me) else ""
-    chat = chat_of(connection_id, phone, message.chat, name=named, is_group=message.is_group)
+    return chat_of(connection_id, phone, message.chat, name=named)
+
+
+def _row(chat: Chat, message: Incoming) -> Message:
     return Message(
-        connection_id=connection_id,
-        chat_id=chat.id,
+        connection_id=chat.connection_id,
+        chat=chat,
         direction=Direction.OUT if message.from_me else Direction.IN,
         author=Author.PHONE if message.from_me else Author.CUSTOMER,
         kind=message.kind,
         text=message.text,
         state=MessageState.SENT if message.from_me else MessageState.RECEIVED,
-        wa_id=message.wa_id,
+        sender="" if message.from_me else message.sender,
+        wa_id=kept_id(message.wa_id),
         at=message.at,
+        asked_at=asked_at(message),
         bot_pending=not message.from_me,
+        not_before=(
+            (message.arrived_at or message.at) + SENT_ANEW
+            if message.kind == ONLY_ON_PHONE and not message.from_me
+            else None
+        ),
     )

@@ -1,11 +1,22 @@
 """Outgoing messages: accepted when committed, sent when the connection is there, never lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, contains_eager
 
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
@@ -18,8 +29,10 @@ from wa_app.domain.messages import (
     MessagePolicy,
     MessageState,
     after_send_failure,
+    kept_id,
+    reached_all,
 )
-from wa_app.domain.phone_numbers import jid_of
+from wa_app.domain.phone_numbers import is_group, jid_of, same_address
 from wa_app.domain.sessions.socket_messages import (
     Receipt,
     ReceiptKind,
@@ -30,7 +43,7 @@ from wa_app.domain.sessions.socket_messages import (
 )
 from wa_app.domain.sessions.states import Status
 from wa_app.extensions import db
-from wa_app.models import Chat, Connection, Message, utc_now
+from wa_app.models import Chat, Connection, Message, MessageRecipient, utc_now
 from wa_app.services.messages import inbox
 
 KEY_KEPT = timedelta(hours=24)
@@ -190,13 +203,24 @@ def _sent_since(connection_id: str, since: datetime) -> int:
 
 
 def sent(connection_id: str, news: Sent) -> None:
+    wa_id = kept_id(news.wa_id)
+    other = aliased(Message)
+    # If a message of ours in this chat has that id already, this one has none: whatever its id, it
+    # is sent, and must not come back to the outbox.
+    taken = exists().where(
+        other.chat_id == Message.chat_id, other.sender == "", other.wa_id == wa_id,
+        other.id != Message.id,
+    )  # fmt: skip
     done = (
         update(Message)
         .where(Message.id == news.message_id, Message.connection_id == connection_id)
         .where(Message.state.in_((*UNSETTLED, MessageState.FAILED)))
-        .values(state=MessageState.SENT, wa_id=news.wa_id, at=news.at, cause=None)
+        .values(state=MessageState.SENT, at=news.at, cause=None)
+        .values(wa_id=case((taken, None), else_=wa_id))
+        .returning(Message.id)
     )
-    db.session.execute(done)
+    if db.session.scalar(done) is not None and news.members is not None:
+        _went_to(news.message_id, news.members)
     lift = (
         update(Connection)
         .where(Connection.id == connection_id, Connection.restricted_until.is_not(None))
@@ -262,23 +286,77 @@ def drop_what_no_number_sends() -> None:
     db.session.commit()
 
 
+def _went_to(message_id: int, members: Sequence[str]) -> None:
+    once_more = delete(MessageRecipient).where(MessageRecipient.message_id == message_id)
+    db.session.execute(once_more)
+    people = [MessageRecipient(message_id=message_id, jid=jid) for jid in dict.fromkeys(members)]
+    db.session.add_all(people)
+
+
+RECEIPT_STATES: Mapping[ReceiptKind, MessageState] = {
+    ReceiptKind.DELIVERED: MessageState.DELIVERED,
+    ReceiptKind.READ: MessageState.READ,
+}
+
+
 def receipt(connection_id: str, news: Receipt) -> None:
-    """Delivered, or read. Receipts arrive in any order and only ever move a message forward."""
-    state = {ReceiptKind.DELIVERED: MessageState.DELIVERED, ReceiptKind.READ: MessageState.READ}[
-        news.kind
-    ]
-    earlier = [known for known, rank in RECEIPT_RANK.items() if rank < RECEIPT_RANK[state]]
-    forward = (
-        update(Message)
+    """Delivered, or read: by those in whose chat it is, and in a group by all. Receipts arrive in
+    any order and only ever move a message forward."""
+    state = RECEIPT_STATES[news.kind]
+    for message in _confirmed(connection_id, news):
+        if is_group(message.chat.jid):
+            _forward(MessageRecipient, _recipient(message, news), state)
+            everybody = select(MessageRecipient.state).where(
+                MessageRecipient.message_id == message.id
+            )
+            state_of_all = reached_all([*db.session.scalars(everybody)] or [MessageState.SENT])
+            _forward(Message, [Message.id == message.id], state_of_all)
+        else:
+            _forward(Message, [Message.id == message.id], state)
+    db.session.commit()
+
+
+def _confirmed(connection_id: str, news: Receipt) -> list[Message]:
+    """Our messages of which this receipt speaks. Whoever knows an id can send a receipt for it, so
+    only one from the chat of the message counts."""
+    named = (
+        select(Message)
+        .join(Message.chat)
+        .options(contains_eager(Message.chat))
         .where(
             Message.connection_id == connection_id,
-            Message.wa_id.in_(news.wa_ids),
-            Message.state.in_(earlier),
+            Message.wa_id.in_([kept_id(wa_id) for wa_id in news.wa_ids]),
+            Message.direction == Direction.OUT,
         )
-        .values(state=state)
     )
-    db.session.execute(forward)
-    db.session.commit()
+    linked = db.session.scalar(
+        select(Connection.linked_phone).where(Connection.id == connection_id)
+    )
+    phones = (inbox.own_phone(news.own_phone, linked or ""), "")
+    return [
+        message
+        for message in db.session.scalars(named)
+        if message.chat.phone in phones
+        and any(same_address(message.chat.jid, jid) for jid in news.chat)
+    ]
+
+
+def _recipient(message: Message, news: Receipt) -> list[ColumnElement[bool]]:
+    """The row of whoever sent this receipt, if the message went to them."""
+    went_to = select(MessageRecipient.jid).where(MessageRecipient.message_id == message.id)
+    readers = [
+        jid
+        for jid in db.session.scalars(went_to)
+        if any(same_address(jid, reader) for reader in news.reader)
+    ]
+    return [MessageRecipient.message_id == message.id, MessageRecipient.jid.in_(readers)]
+
+
+def _forward(
+    rows: type[Message | MessageRecipient], which: list[ColumnElement[bool]], state: MessageState
+) -> None:
+    earlier = [known for known, rank in RECEIPT_RANK.items() if rank < RECEIPT_RANK[state]]
+    db.session.execute(update(rows).where(*which, rows.state.in_(earlier)).values(state=state))
 
 
 def _end_unknown(where: list[ColumnElement[bool]], now: datetime) -> None:

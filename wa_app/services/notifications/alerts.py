@@ -247,13 +247,25 @@ def backup_failed(detail: str, now: datetime) -> None:
 
 
 def backup_works() -> None:
-    """The next look ends the alert, if there is one, and tells who had been told."""
-    failed = update(Alert).where(Alert.kind == AlertKind.BACKUP_FAILED, Alert.ended_at.is_(None))
-    db.session.execute(failed.values(recovered=True))
+    _over(AlertKind.BACKUP_FAILED)
+
+
+def clock_wrong(detail: str, now: datetime) -> None:
+    _report(AlertKind.CLOCK_WRONG, detail, now)
+
+
+def clock_right() -> None:
+    _over(AlertKind.CLOCK_WRONG)
 
 
 def stood_still(detail: str, now: datetime) -> None:
     _report(AlertKind.STALLED, detail, now)
+
+
+def _over(kind: AlertKind) -> None:
+    """The next look ends the alert, if there is one, and tells who had been told."""
+    open_one = update(Alert).where(Alert.kind == kind, Alert.ended_at.is_(None))
+    db.session.execute(open_one.values(recovered=True))
 
 
 INSERTS: Mapping[str, Callable[[type[Alert]], Any]] = {

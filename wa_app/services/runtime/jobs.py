@@ -5,9 +5,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy import select
+
+from wa_app.domain.alerts import clock_is_wrong
+from wa_app.domain.sessions.states import Channel
+from wa_app.extensions import db
+from wa_app.models import Connection
 from wa_app.services.audit import Actor
 from wa_app.services.messages.dispatch import Dispatch
-from wa_app.services.notifications.alerts import Alerts
+from wa_app.services.notifications.alerts import Alerts, clock_right, clock_wrong
 from wa_app.services.operations import backups, cleanups, requests
 from wa_app.services.operations.context import Context
 from wa_app.services.runtime import retention
@@ -17,6 +23,7 @@ from wa_app.services.sessions.monitor import Monitor
 
 LOOK = timedelta(seconds=0.5)
 ALERT_LOOK = timedelta(seconds=5)
+CLOCK_LOOK = timedelta(minutes=15)
 SETTLE_SENDS = timedelta(seconds=15)
 CLEAN_STALE = Actor("job clean-stale")
 BACK_UP = Actor("job back-up")
@@ -40,6 +47,7 @@ def table(
         *((lifts,) if context.settings.enable_connection_monitor else ()),
         Job("settle-sends", SETTLE_SENDS, dispatch.settle),
         Job("alerts", ALERT_LOOK, alerts.look),
+        Job("check-clock", CLOCK_LOOK, partial(_check_clock, context)),
         Job("clean-stale", policy.cleanup_interval, partial(_clean_stale, context)),
         Job("back-up", policy.backup_interval, partial(_back_up, context)),
         Job("forget", retention.DAY, partial(_forget, context)),
@@ -49,6 +57,25 @@ def table(
 def _look_for_requests(manager: Manager, scheduled: Jobs) -> None:
     manager.find_requests()
     scheduled.start_what_was_asked_for()
+
+
+def _check_clock(context: Context) -> None:
+    """Against WhatsApp's, whose answers carry the time; nobody is asked without a number there."""
+    in_use = select(Connection.proxy).where(
+        Connection.channel == Channel.WHATSAPP, Connection.enabled, Connection.deleted_at.is_(None)
+    )
+    one = db.session.execute(in_use.limit(1)).first()
+    if one is None:
+        return
+    route = one.proxy or context.settings.whatsapp_proxy or None
+    theirs, now = context.gateways.probes[Channel.WHATSAPP].reach(route).date, context.clock()
+    if theirs is None:
+        return
+    if clock_is_wrong(now, theirs):
+        clock_wrong(f"{abs(now - theirs).total_seconds():.0f} s", now)
+    else:
+        clock_right()
+    db.session.commit()
 
 
 def _clean_stale(context: Context) -> None:

@@ -11,13 +11,18 @@ from typing import Any
 
 import pytest
 
-from wa_app.domain.sessions.socket_messages import Incoming
+from wa_app.domain.messages import ONLY_ON_PHONE
+from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 from wa_app.gateways.whatsapp.child.library_events import (
     KINDS,
+    RECEIPTS,
     SILENT,
     TEXTS,
     kind_and_text,
+    members,
     translate,
+    translate_receipt,
+    translate_unreadable,
 )
 from wa_app.gateways.whatsapp.preload import stand_in_for_neonize
 
@@ -116,8 +121,22 @@ def test_a_group_is_the_chat_of_all_in_it(event: Any) -> None:
     assert people(translate(spoken, nobody_knows, OWN)) == (GROUP, LUIS)
 
 
-def test_somebodys_broadcast_list_is_a_message_from_them(event: Any) -> None:
-    assert people(translate(event("1234@broadcast", LUIS), nobody_knows, OWN)) == (LUIS, LUIS)
+@pytest.mark.parametrize(("sender", "alt"), [(LUIS, ""), (LUIS, LUIS_HIDDEN), (LUIS_HIDDEN, LUIS)])
+def test_somebodys_broadcast_list_is_a_message_from_them(event: Any, sender: str, alt: str) -> None:
+    """The library says that it is a group."""
+    listed = event("1234@broadcast", sender, alt=alt, is_group=True)
+    message = translate(listed, nobody_knows, OWN)
+    assert people(message) == (LUIS, LUIS)
+    assert message is not None
+    assert not message.is_group
+
+
+def test_what_the_owner_sends_to_a_list_is_no_word_of_anybody_to_us(event: Any) -> None:
+    own = event("1234@broadcast", ANA, from_me=True, is_group=True)
+    message = translate(own, nobody_knows, OWN)
+    assert people(message) == ("1234@broadcast", ANA)
+    assert message is not None
+    assert not message.is_group
 
 
 @pytest.mark.parametrize("chat", ["status@broadcast", "120363000000000002@newsletter"])
@@ -140,6 +159,8 @@ def test_status_updates_and_channels_are_dropped(event: Any, chat: str) -> None:
         ({"reactionMessage": {"text": "👍"}}, ("reaction", "👍")),
         ({"pollCreationMessageV3": {"name": "¿Cuándo?"}}, ("poll", "¿Cuándo?")),
         ({"listResponseMessage": {"title": "Corte"}}, ("text", "Corte")),
+        ({"placeholderMessage": {}}, (ONLY_ON_PHONE, "")),  # many adverts' first messages
+        ({"ephemeralMessage": {"message": {"placeholderMessage": {}}}}, (ONLY_ON_PHONE, "")),
         ({"groupInviteMessage": {}}, ("other", "")),
         ({"ephemeralMessage": {"message": {"conversation": "pst"}}}, ("text", "pst")),
         ({"viewOnceMessageV2": {"message": {"imageMessage": {}}}}, ("image", "")),
@@ -175,3 +196,143 @@ def test_the_tables_name_fields_that_exist(message_type: Any) -> None:
     places = {**TEXTS, **{name: place for name, (_, place) in KINDS.items()}}
     for name, place in places.items():
         assert not place or place in fields[name].message_type.fields_by_name
+
+
+# ---- what came without its content
+
+
+@pytest.fixture
+def unreadable(neonize: ModuleType, event: Any) -> Any:
+    def make(*, mode: int = 1, chat: str = LUIS, from_me: bool = False, **info: str) -> Any:
+        came = event(chat, LUIS, from_me=from_me).Info
+        for name, value in info.items():
+            setattr(came, name, value)
+        return neonize.UndecryptableMessage(Info=came, IsUnavailable=False, DecryptFailMode=mode)
+
+    return make
+
+
+@pytest.mark.parametrize("info", [{}, {"Type": "text"}, {"Type": "media"}, {"Type": "poll"}])
+def test_what_cannot_be_read_is_a_message_that_says_so(unreadable: Any, info: Any) -> None:
+    message = translate_unreadable(unreadable(**info), nobody_knows, OWN)
+    assert message is not None
+    assert (message.wa_id, message.kind, message.text) == ("3EB0", ONLY_ON_PHONE, "")
+    assert people(message) == (LUIS, LUIS)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"mode": 2},  # its sender wants nothing shown: a reaction, a vote
+        {"Edit": "1"},
+        {"Edit": "7"},
+        {"Edit": "8"},
+        {"Type": "reaction"},
+        {"Category": "peer", "from_me": True},  # between our own devices
+        {"chat": "status@broadcast"},
+        {"chat": "120363000000000002@newsletter"},
+    ],
+)
+def test_what_stands_for_no_message_is_dropped(unreadable: Any, facts: Any) -> None:
+    assert translate_unreadable(unreadable(**facts), nobody_knows, OWN) is None
+
+
+# ---- receipts
+
+
+@pytest.fixture
+def receipt(neonize: ModuleType) -> Any:
+    def make(kind: int, chat: str, sender: str, alt: str = "", **facts: bool) -> Any:
+        source = neonize.MessageSource(
+            Chat=jid(neonize, chat),
+            Sender=jid(neonize, sender, device=3),
+            SenderAlt=jid(neonize, alt),
+            RecipientAlt=jid(neonize, ""),
+            IsFromMe=facts.get("from_me", False),
+            IsGroup=facts.get("is_group", False),
+        )
+        return neonize.Receipt(MessageSource=source, MessageIDs=["A", "B"], Timestamp=1, Type=kind)
+
+    return make
+
+
+def told(event: Any, phone: str | None = None, lid: str | None = None) -> Receipt | None:
+    return translate_receipt(event, lambda _: phone, lambda _: lid, OWN)
+
+
+@pytest.mark.parametrize(
+    ("sender", "alt", "phone", "lid", "known"),
+    [
+        (LUIS, "", None, None, {LUIS}),
+        (LUIS, "", None, LUIS_HIDDEN, {LUIS, LUIS_HIDDEN}),
+        (LUIS, LUIS_HIDDEN, None, None, {LUIS, LUIS_HIDDEN}),
+        (LUIS_HIDDEN, "", LUIS, None, {LUIS, LUIS_HIDDEN}),
+        (LUIS_HIDDEN, LUIS, None, None, {LUIS, LUIS_HIDDEN}),
+        (LUIS_HIDDEN, "", None, None, {LUIS_HIDDEN}),
+    ],
+)
+def test_a_receipt_is_from_somebody_by_all_their_addresses(
+    receipt: Any, sender: str, alt: str, phone: str | None, lid: str | None, known: set[str]
+) -> None:
+    said = told(receipt(4, sender, sender, alt), phone, lid)
+    assert said is not None
+    assert (said.wa_ids, said.kind, said.own_phone) == (("A", "B"), ReceiptKind.READ, OWN)
+    assert set(said.chat) == set(said.reader) == known
+    spoken = told(receipt(4, GROUP, sender, alt, is_group=True), phone, lid)
+    assert spoken is not None
+    assert (spoken.chat, set(spoken.reader)) == ((GROUP,), known)
+
+
+@pytest.mark.parametrize("kind", range(1, 12))
+def test_only_some_receipts_say_something(receipt: Any, kind: int) -> None:
+    said = told(receipt(kind, LUIS, LUIS))
+    assert (said and said.kind) == RECEIPTS.get(kind)
+    assert told(receipt(kind, LUIS, ANA, from_me=True)) is None
+
+
+def test_everybody_in_a_group_but_ourselves(neonize: ModuleType) -> None:
+    def member(one: str, number: str = "") -> Any:
+        return neonize.GroupParticipant(JID=jid(neonize, one), PhoneNumber=jid(neonize, number))
+
+    people = [
+        member(LUIS_HIDDEN, LUIS),
+        member("200000000000001@lid", ANA),  # ourselves
+        member(ANA),
+        member("34600000003@s.whatsapp.net"),
+        member("200000000000004@lid"),
+    ]
+    own = ("34600000001", "200000000000001")
+    assert members(people, own, nobody_knows) == [
+        LUIS,
+        "34600000003@s.whatsapp.net",
+        "200000000000004@lid",
+    ]
+
+
+# ---- what is no UTF-8
+
+
+def with_bytes(event: Any, was: str, now: bytes) -> Any:
+    """As the library hands it on: Go looks at no encoding of such a text."""
+    data = event.SerializePartialToString()
+    assert was.encode() in data
+    assert len(was) == len(now)
+    changed = type(event)()
+    changed.MergeFromString(data.replace(was.encode(), now))
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "place", "kept"),
+    [
+        ("3EB0", b"\xff\xfeA\x00", "wa_id", "\\xff\\xfeA\ufffd"),
+        ("Luis", b"Lu\xc3s", "sender_name", "Lu\\xc3s"),
+        ("Hola", b"\xf0\x9fol", "text", "\\xf0\\x9fol"),
+        ("Hola", b"H\x00la", "text", "H\ufffdla"),
+    ],
+)
+def test_what_is_no_text_is_kept_as_it_can_be(
+    event: Any, was: str, now: bytes, place: str, kept: str
+) -> None:
+    message = translate(with_bytes(event(LUIS, LUIS), was, now), nobody_knows, OWN)
+    assert getattr(message, place) == kept

@@ -1,5 +1,6 @@
 """A message that has arrived is on the disk until the worker has stored it."""
 
+import json
 import os
 import stat
 from dataclasses import replace
@@ -41,6 +42,19 @@ def test_what_was_spooled_is_read_back_unchanged_and_in_order(path: Path) -> Non
     spool = Spool(path)
     spooled = [spool.append(message("A")), spool.append(message("B", "línea\u2028nueva"))]
     assert list(read_spool(path)) == spooled
+
+
+def test_when_it_came_is_read_back_and_an_earlier_version_did_not_write_it(path: Path) -> None:
+    spool = Spool(path)
+    came = replace(message("A"), arrived_at=datetime(2026, 3, 1, 9, 31, tzinfo=UTC), backlog=True)
+    spooled = spool.append(came)
+    assert list(read_spool(path)) == [spooled]
+    lines = [json.loads(path.read_text()), [], "text", {"wa_id": "B"}, {"at": None}]
+    for name in ("arrived_at", "backlog", "sender_alt", "own_phone"):
+        lines[0].pop(name)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [earlier] = read_spool(path)
+    assert (earlier.at, earlier.arrived_at, earlier.backlog) == (came.at, None, False)
 
 
 def test_a_record_ends_where_its_offset_says(path: Path) -> None:

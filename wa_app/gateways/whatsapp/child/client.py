@@ -26,6 +26,7 @@ from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence
 from neonize.utils.log import log as library_log
 
+from wa_app.gateways.whatsapp.child import library_events
 from wa_app.gateways.whatsapp.child.endings import LibraryError
 from wa_app.gateways.whatsapp.child.pipe import note
 from wa_app.gateways.whatsapp.files.session_file import library_name
@@ -46,8 +47,10 @@ class Listener(Protocol):
     def on_login_status(self, status: str) -> None: ...
     def on_pair_status(self, event: Any) -> None: ...
     def on_logged_in(self, event: Any, /) -> None: ...
+    def on_caught_up(self, event: Any, /) -> None: ...
     def on_connected(self, event: Any, /) -> None: ...
     def on_message(self, event: Any) -> None: ...
+    def on_unreadable(self, event: Any) -> None: ...
     def on_receipt(self, event: Any) -> None: ...
     def on_disconnected(self, event: Any, /) -> None: ...
     def on_keepalive_timeout(self, event: Any) -> None: ...
@@ -92,8 +95,10 @@ class Client:
         return {
             events.PairStatusEv: listener.on_pair_status,
             events.OfflineSyncPreviewEv: listener.on_logged_in,
+            events.OfflineSyncCompletedEv: listener.on_caught_up,
             events.ConnectedEv: listener.on_connected,
             events.MessageEv: listener.on_message,
+            events.UndecryptableMessageEv: listener.on_unreadable,
             events.ReceiptEv: listener.on_receipt,
             events.DisconnectedEv: listener.on_disconnected,
             events.KeepAliveTimeoutEv: listener.on_keepalive_timeout,
@@ -153,11 +158,24 @@ class Client:
 
     def phone_of(self, lid: Any) -> str | None:
         """The JID with the phone number that belongs to a LID, if the library knows it."""
+        return self._other_address(lambda: self._client.get_pn_from_lid(lid))
+
+    def lid_of(self, number: Any) -> str | None:
+        """The other way round."""
+        return self._other_address(lambda: self._client.get_lid_from_pn(number))
+
+    def _other_address(self, ask: Callable[[], Any]) -> str | None:
         with suppress(LibraryError):
-            jid = self._ask(lambda: self._client.get_pn_from_lid(lid))
+            jid = self._ask(ask)
             if jid.User:
                 return f"{jid.User}@{jid.Server}"
         return None
+
+    def members(self, group: str) -> list[str]:
+        """Everybody else in a group. Asks WhatsApp."""
+        participants = self._ask(lambda: self._client.get_group_info(_jid(group)).Participants)
+        me = self._client.get_me()
+        return library_events.members(participants, (me.JID.User, me.LID.User), self.phone_of)
 
     def pairing_code(self, phone: str) -> str:
         return self._ask(lambda: str(self._client.PairPhone(phone, True)))

@@ -1,10 +1,11 @@
 """An event of the library made into a message of ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from wa_app.domain.sessions.socket_messages import Incoming
+from wa_app.domain.messages import ONLY_ON_PHONE
+from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 
 TEXTS = {
     "conversation": "",
@@ -33,6 +34,7 @@ KINDS = {
     "pollCreationMessageV3": ("poll", "name"),
     "pollCreationMessageV5": ("poll", "name"),
     "pollCreationMessageV6": ("poll", "name"),
+    "placeholderMessage": (ONLY_ON_PHONE, None),
 }
 """Fields that are something else: what, and where in them its caption stands."""
 
@@ -53,7 +55,6 @@ SILENT = frozenset(
         "messageHistoryBundle",
         "messageHistoryNotice",
         "pinInChatMessage",
-        "placeholderMessage",
         "pollUpdateMessage",
         "protocolMessage",
         "rootSecretDistributeMessage",
@@ -64,34 +65,89 @@ SILENT = frozenset(
 )
 """Between programs, or about an earlier message: nothing anybody wrote."""
 
+HIDE = 2
+"""neonize's number for a message whose sender wants nothing shown in its place."""
+
+RECEIPTS = {
+    1: ReceiptKind.DELIVERED,
+    9: ReceiptKind.DELIVERED,  # to a device that sleeps ("inactive")
+    4: ReceiptKind.READ,
+    6: ReceiptKind.READ,  # played: nobody plays what they have not opened
+}
+"""By neonize's numbers. Others are about keys, or come from our own devices."""
+
 PhoneOf = Callable[[Any], str | None]
 
 PHONE_NUMBERS = "s.whatsapp.net"
 HIDDEN_NUMBERS = "lid"
+LISTS = "broadcast"
+HOSTED_DEVICE = 99
 
 
 def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
     """None for what nobody wrote, and for status updates and channels, which nobody can answer.
     `phone_of` is asked for the phone number's JID of a LID that came without; `own_phone` is the
     number of this session."""
-    source = event.Info.MessageSource
     content = kind_and_text(event.Message)
-    if content is None or source.Chat.Server == "newsletter" or source.Chat.User == "status":
+    return _incoming(event.Info, *content, phone_of, own_phone) if content else None
+
+
+def translate_unreadable(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
+    """What came without its content: it could not be decrypted, or WhatsApp gives it to the phone
+    alone. None for what is about another message, or between our own devices."""
+    info = event.Info
+    if event.DecryptFailMode == HIDE or info.Edit or info.Type == "reaction":
         return None
-    sender = _address(source.Sender, source.SenderAlt, phone_of)
+    if info.Category == "peer":
+        return None
+    return _incoming(info, ONLY_ON_PHONE, "", phone_of, own_phone)
+
+
+def _incoming(
+    info: Any, kind: str, text: str, phone_of: PhoneOf, own_phone: str | None
+) -> Incoming | None:
+    source = info.MessageSource
+    if source.Chat.Server == "newsletter" or source.Chat.User == "status":
+        return None
+    sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
-        wa_id=event.Info.ID,
+        wa_id=_plain(info.ID),
         chat=_chat(source, sender, phone_of),
-        sender=sender,
-        sender_name=event.Info.Pushname,
-        kind=content[0],
-        text=content[1],
-        at=datetime.fromtimestamp(event.Info.Timestamp / 1000, UTC),
-        is_group=source.IsGroup,
+        sender=_hosted(sender) if source.Sender.Device == HOSTED_DEVICE else sender,
+        sender_name=_plain(info.Pushname),
+        kind=kind,
+        text=_plain(text),
+        at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
+        is_group=_is_group(source),
         from_me=source.IsFromMe,
         spool_offset=0,
         own_phone=own_phone,
+        sender_alt=sender_alt,
     )
+
+
+def translate_receipt(
+    event: Any, phone_of: PhoneOf, lid_of: PhoneOf, own_phone: str | None
+) -> Receipt | None:
+    """None for what says nothing of somebody else. WhatsApp names whoever sent it by number or by
+    LID, mostly without the other form."""
+    source = event.MessageSource
+    kind = RECEIPTS.get(event.Type)
+    if kind is None or source.IsFromMe:
+        return None
+    hidden = lid_of(source.Sender) if source.Sender.Server == PHONE_NUMBERS else None
+    known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
+    reader = tuple(dict.fromkeys(address for address in known if address))
+    chat = (_spelled(source.Chat),) if _is_group(source) else reader
+    return Receipt(tuple(map(_plain, event.MessageIDs)), kind, chat, reader, own_phone)
+
+
+def members(
+    participants: Iterable[Any], own_users: Collection[str], phone_of: PhoneOf
+) -> list[str]:
+    """Everybody in a group but ourselves, who are in it under our number or our LID."""
+    others = [one for one in participants if one.JID.User not in own_users]
+    return [_addresses(one.JID, one.PhoneNumber, phone_of)[0] for one in others]
 
 
 def kind_and_text(message: Any) -> tuple[str, str] | None:
@@ -109,24 +165,43 @@ def kind_and_text(message: Any) -> tuple[str, str] | None:
     return (OTHER, "") if fields.keys() - SILENT else None
 
 
+def _hosted(sender: str) -> str:
+    """What a business sends through the Cloud API comes from a device of its number; the library
+    takes off the server's name that says so (whatsmeow, `ToNonAD`)."""
+    user, _, server = sender.partition("@")
+    return f"{user}@hosted.lid" if server == HIDDEN_NUMBERS else f"{user}@hosted"
+
+
+def _is_group(source: Any) -> bool:
+    """The library calls broadcast lists groups too."""
+    return bool(source.IsGroup) and source.Chat.Server != LISTS
+
+
 def _chat(source: Any, sender: str, phone_of: PhoneOf) -> str:
-    if source.IsGroup:
-        return _spelled(source.Chat)
-    if source.Chat.Server == "broadcast":
+    if source.Chat.Server == LISTS and not source.IsFromMe:
         return sender  # somebody's broadcast list: to us, a message from them
+    if source.Chat.Server == LISTS or source.IsGroup:
+        return _spelled(source.Chat)
     other = source.RecipientAlt if source.IsFromMe else source.SenderAlt
-    return _address(source.Chat, other, phone_of)
+    return _addresses(source.Chat, other, phone_of)[0]
 
 
-def _address(jid: Any, other: Any, phone_of: PhoneOf) -> str:
-    """The phone number's JID where it is known, else the LID's: without the device, for a
-    person is one person on all of them."""
+def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None]:
+    """The phone number's JID where it is known, then the LID's: without the device, for a person
+    is one person on all of them."""
+    came = _spelled(other) if other.User else None
     if jid.Server == HIDDEN_NUMBERS:
-        if other.Server == PHONE_NUMBERS and other.User:
-            return _spelled(other)
-        return phone_of(jid) or _spelled(jid)
-    return _spelled(jid)
+        number = came if other.Server == PHONE_NUMBERS else phone_of(jid)
+        return (number, _spelled(jid)) if number else (_spelled(jid), None)
+    return _spelled(jid), came if other.Server == HIDDEN_NUMBERS else None
 
 
 def _spelled(jid: Any) -> str:
-    return f"{jid.User}@{jid.Server}"
+    return f"{_plain(jid.User)}@{_plain(jid.Server)}"
+
+
+def _plain(text: str | bytes) -> str:
+    """As it can be kept. Senders choose ids, names and texts: protobuf gives as bytes what is no
+    UTF-8, and a database takes no NUL."""
+    known = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
+    return known.replace("\0", "\ufffd")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from wa_app.domain.phone_numbers import is_group
 from wa_app.domain.sessions.socket_messages import (
     Receipt,
     SendFailed,
@@ -30,6 +31,10 @@ MEANINGS = (
     ),
 )
 """What the library's answer to a failed send means."""
+
+
+MEMBERS_PATIENCE = 5.0
+"""Seconds; far below the time after which a send without an answer counts as lost."""
 
 
 def meaning(error: str) -> SendFailure:
@@ -61,11 +66,28 @@ class Outgoing:
 
     def _send(self, text: SendText) -> Sent | SendFailed:
         """Blocks until WhatsApp has answered: up to 75 seconds."""
+        # Before the send: that something has left must be told at once.
+        members = self._members(text.chat) if is_group(text.chat) else None
         try:
             wa_id, at = self._client.send(text.chat, text.text)
         except LibraryError as error:
             return SendFailed(text.message_id, meaning(str(error)), str(error))
-        return Sent(text.message_id, wa_id, at)
+        return Sent(text.message_id, wa_id, at, members)
+
+    def _members(self, group: str) -> tuple[str, ...] | None:
+        """None when WhatsApp does not say in time: the text is not kept waiting for it."""
+        told: queue.SimpleQueue[tuple[str, ...] | None] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                told.put(tuple(self._client.members(group)))
+            except LibraryError:
+                told.put(None)
+
+        threading.Thread(target=ask, name="members", daemon=True).start()
+        with suppress(queue.Empty):
+            return told.get(timeout=MEMBERS_PATIENCE)
+        return None
 
     def give_back(self) -> None:
         """What has not been tried did surely not leave."""

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,8 +24,6 @@ from wa_app.domain.sessions.socket_messages import (
     Paired,
     PairingCode,
     Qr,
-    Receipt,
-    ReceiptKind,
     SendText,
     ShowTyping,
     Stored,
@@ -51,9 +50,6 @@ TICKS_DOWN = 4
 """So often in a row the library may say that it is not connected before we believe that it has
 given up: a failed restart after pairing, for one, it reports to nobody."""
 
-RECEIPTS = {1: ReceiptKind.DELIVERED, 9: ReceiptKind.DELIVERED, 4: ReceiptKind.READ}
-"""By neonize's numbers: delivered, inactive (delivered to a phone that sleeps), read."""
-
 
 class Session:
     def __init__(
@@ -68,6 +64,7 @@ class Session:
         self._first_qr_at: float | None = None
         self._last_qr_at = 0.0
         self._logged_in = self._opened = False
+        self._catching_up = True
         self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._disk_blamed = threading.Event()
 
@@ -155,6 +152,10 @@ class Session:
         self._logged_in = True
         self._client.never_dial_again()
 
+    def on_caught_up(self, _: Any) -> None:
+        """What had waited has all been told; whatever comes now, comes as it is sent."""
+        self._catching_up = False
+
     def on_connected(self, _: Any) -> None:
         self._logged_in = True
         self._client.never_dial_again()
@@ -163,9 +164,16 @@ class Session:
             self._worker.tell(Opened(*self._client.me()))
 
     def on_message(self, event: Any) -> None:
-        message = library_events.translate(event, self._client.phone_of, self._own_phone)
+        self._take(library_events.translate(event, self._client.phone_of, self._own_phone))
+
+    def on_unreadable(self, event: Any) -> None:
+        phone_of = self._client.phone_of
+        self._take(library_events.translate_unreadable(event, phone_of, self._own_phone))
+
+    def _take(self, message: Incoming | None) -> None:
         if message is None:
             return
+        message = replace(message, arrived_at=datetime.now(UTC), backlog=self._catching_up)
         try:
             message = self._spool.append(message)
         except OSError:
@@ -191,9 +199,11 @@ class Session:
                 self._worker.tell(message)
 
     def on_receipt(self, event: Any) -> None:
-        kind = RECEIPTS.get(event.Type)
-        if kind is not None and not event.MessageSource.IsFromMe:
-            self._outgoing.receipts.tell(Receipt(tuple(event.MessageIDs), kind))
+        receipt = library_events.translate_receipt(
+            event, self._client.phone_of, self._client.lid_of, self._own_phone
+        )
+        if receipt is not None:
+            self._outgoing.receipts.tell(receipt)
 
     # ---- it is over
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from wa_app import disk
 from wa_app.domain.sessions.socket_messages import Incoming
 
+TIMES = ("at", "arrived_at")
+
 
 class Spool:
     """The session process's side. Offsets count the bytes ever spooled by this process (what it
@@ -82,8 +84,9 @@ def _parse(line: bytes) -> Incoming | None:
     """None for a line that a crash or a bad disk left unreadable: the others still count."""
     try:
         fields = json.loads(line)
-        return Incoming(**{**fields, "at": datetime.fromisoformat(fields["at"])})
-    except (ValueError, TypeError, KeyError):
+        times = {name: datetime.fromisoformat(fields[name]) for name in TIMES if fields.get(name)}
+        return Incoming(**fields | times) if "at" in times else None
+    except (ValueError, TypeError, AttributeError):
         return None
 
 
