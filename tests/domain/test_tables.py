@@ -74,6 +74,8 @@ def test_lifts_that_fail_come_ever_more_slowly() -> None:
         (SendFailure.NOT_SENT, 1, MessageState.PENDING, None, 1),
         (SendFailure.UNKNOWN, 0, MessageState.PENDING, None, 1),
         (SendFailure.UNKNOWN, 1, MessageState.FAILED, FailCause.PERHAPS_SENT, 2),
+        (SendFailure.LATER, 0, MessageState.PENDING, FailCause.LATER, 0),
+        (SendFailure.LATER, 1, MessageState.PENDING, FailCause.LATER, 1),
         (SendFailure.RESTRICTED, 0, MessageState.PENDING, None, 0),
         (SendFailure.REFUSED, 0, MessageState.FAILED, FailCause.REFUSED, 0),
     ],
@@ -83,6 +85,21 @@ def test_what_becomes_of_a_send(
 ) -> None:
     outcome = after_send_failure(failure, ends, NOW)
     assert (outcome.state, outcome.cause, outcome.unknown_ends) == (state, cause, ends_after)
+
+
+def test_what_whatsapp_puts_off_waits_longer_each_time() -> None:
+    waits, postponed = [], 0
+    for _ in range(9):
+        outcome = after_send_failure(SendFailure.LATER, 0, NOW, postponed)
+        assert outcome.not_before is not None
+        waits.append((outcome.not_before - NOW).total_seconds())
+        postponed = outcome.postponed
+    assert waits == [10, 20, 40, 80, 160, 320, 600, 600, 600]
+    assert after_send_failure(SendFailure.LATER, 0, NOW, 10**6).not_before is not None
+
+
+def test_a_line_that_falls_makes_no_pause_shorter() -> None:
+    assert after_send_failure(SendFailure.NOT_SENT, 0, NOW, 4).postponed == 4
 
 
 def question(**changes: object) -> Question:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .binary_xml import Node
+from .binary_xml import SERVER, Attributes, Node
 from .transport import Ended
 
 if TYPE_CHECKING:
@@ -123,6 +123,14 @@ async def stay_silent(_: Connection, __: Options, ___: Node | None) -> bool:
     return True
 
 
+async def refuse_iq(connection: Connection, options: Options, node: Node | None) -> bool:
+    assert node
+    code, text = options.get("code", 429), options.get("text", "rate-overlimit")
+    refusal: Attributes = {"from": SERVER, "id": node.text("id"), "type": "error"}
+    connection.send(Node("iq", refusal, [Node("error", {"code": code, "text": text})]))
+    return True
+
+
 async def refuse_message(connection: Connection, options: Options, node: Node | None) -> bool:
     if node:
         connection.acknowledge(node, error=options.get("code", 463))
@@ -157,7 +165,8 @@ FAULTS: Mapping[str, Fault] = {
     "failure_409": Fault(Moment.LOGIN, failure(409)),
     "failure_500": Fault(Moment.LOGIN, failure(500)),
     "failure_503": Fault(Moment.LOGIN, failure(503)),
-    "drop_iqs": Fault(Moment.IQ, stay_silent),
+    "drop_iqs": Fault(Moment.IQ, stay_silent),  # xmlns: only these
+    "refuse_iqs": Fault(Moment.IQ, refuse_iq),  # xmlns, code, text
     "drop_messages": Fault(Moment.MESSAGE, stay_silent),
     "drop_acks": Fault(Moment.ACK, stay_silent),
     "ack_463": Fault(Moment.MESSAGE, refuse_message),
@@ -177,9 +186,10 @@ class Standing:
     until: float  # monotonic seconds
     options: Options = field(default_factory=dict)
 
-    def meets(self, moment: Moment, connection: Connection) -> bool:
+    def meets(self, moment: Moment, connection: Connection, node: Node | None) -> bool:
         return (
             FAULTS[self.name].moment is moment
+            and self.options.get("xmlns") in (None, node and node.text("xmlns"))
             and self.times != 0
             and time.monotonic() < self.until
             and connection.belongs_to(self.target)
@@ -205,7 +215,7 @@ class Faults:
     ) -> bool:
         """Whether a fault took the place of what would have happened at this moment."""
         for standing in self._standing:
-            if standing.meets(moment, connection):
+            if standing.meets(moment, connection, node):
                 if standing.times:
                     standing.times -= 1
                 connection.note("fault", name=standing.name)

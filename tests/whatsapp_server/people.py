@@ -77,6 +77,7 @@ class Person:
         self.inbox: list[Received] = []
         self.receipts: list[Receipt] = []
         self.chat_states: list[str] = []  # composing, paused: what it sees of the other side
+        self.devices_told: tuple[int, ...] = (0,)  # the phone; no other has keys
         self._sent: dict[str, Callable[[Device, int], Node]] = {}
 
     @property

@@ -23,7 +23,8 @@ class MessagePolicy:
         timedelta(minutes=30), "Time after which a bot's answer that could not be sent is dropped."
     )
     send_timeout: timedelta = setting(
-        seconds(75), "Time to wait for WhatsApp to confirm a sent message."
+        seconds(75),
+        "Time to wait for each answer of WhatsApp while a message is sent (there are up to four).",
     )
     loop_answers: int = setting(
         10, "Number of the bot's answers in one chat within LOOP_WINDOW that count as a loop."
@@ -66,6 +67,7 @@ class FailCause(StrEnum):
     PERHAPS_SENT = "perhaps_sent"
     TOO_LATE = "too_late"
     REFUSED = "refused"
+    LATER = "later"  # not failed: it waits until WhatsApp takes it
     OTHER_NUMBER = "other_number"  # written for a number that this connection no longer has
 
 
@@ -80,6 +82,11 @@ RECEIPT_RANK: Mapping[MessageState, int] = {
 
 MAX_UNKNOWN_ENDS = 2
 UNSENT_RETRY = timedelta(seconds=2)
+LATER_FIRST = timedelta(seconds=10)
+LATER_MOST = timedelta(minutes=10)
+ANSWERS_A_SEND = 4
+"""So many answers of WhatsApp one send may wait for in turn: who it is, with which devices, their
+keys, the acknowledgement."""
 RESTRICTED_FOR = timedelta(hours=24)
 RESTRICTED_RETRY = timedelta(hours=1)
 
@@ -91,15 +98,32 @@ class Outcome:
     state: MessageState
     cause: FailCause | None = None
     unknown_ends: int = 0
+    postponed: int = 0
     not_before: datetime | None = None
     restricted_until: datetime | None = None
 
 
-def after_send_failure(failure: SendFailure, unknown_ends: int, now: datetime) -> Outcome:
+def after_send_failure(
+    failure: SendFailure, unknown_ends: int, now: datetime, postponed: int = 0
+) -> Outcome:
+    """`unknown_ends` and `postponed` are how often before."""
     match failure:
         case SendFailure.NOT_SENT:
-            later = now + UNSENT_RETRY
-            return Outcome(MessageState.PENDING, unknown_ends=unknown_ends, not_before=later)
+            soon = now + UNSENT_RETRY
+            return Outcome(
+                MessageState.PENDING,
+                unknown_ends=unknown_ends,
+                postponed=postponed,
+                not_before=soon,
+            )
+        case SendFailure.LATER:
+            return Outcome(
+                MessageState.PENDING,
+                FailCause.LATER,
+                unknown_ends,
+                postponed=postponed + 1,
+                not_before=now + min(LATER_FIRST * 2 ** min(postponed, 10), LATER_MOST),
+            )
         case SendFailure.UNKNOWN if unknown_ends + 1 < MAX_UNKNOWN_ENDS:
             # A double is better than a loss for a customer who waits: once more, and marked.
             return Outcome(MessageState.PENDING, unknown_ends=unknown_ends + 1)

@@ -66,5 +66,7 @@ class Message(db.Model):
     sending_since: Mapped[datetime | None]
     unknown_ends: Mapped[int] = mapped_column(default=0)
     """How often nobody could know whether it left: 1 and SENT means sent twice, perhaps."""
+    postponed: Mapped[int] = mapped_column(default=0)
+    """How often WhatsApp did not take it for the moment; each time the pause grows."""
 
     chat: Mapped[Chat] = relationship()

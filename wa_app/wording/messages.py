@@ -21,5 +21,6 @@ FAIL_CAUSES: Mapping[FailCause, str] = {
     FailCause.PERHAPS_SENT: _("The connection ended twice while sending. It was perhaps sent."),
     FailCause.TOO_LATE: _("The answer would have come too late."),
     FailCause.REFUSED: _("WhatsApp refused it."),
+    FailCause.LATER: _("WhatsApp does not take it at the moment; it is tried again by itself."),
     FailCause.OTHER_NUMBER: _("It was written for a number that is no longer linked here."),
 }

@@ -148,6 +148,56 @@ def test_a_crash_while_sending_is_sent_once_more_and_then_shown(world: World) ->
     assert sent.unknown_ends == 1
 
 
+def test_what_whatsapp_puts_off_waits_and_is_sent_without_a_mark(world: World) -> None:
+    message_id = taken(world)
+    second = send(world, "dos")
+    other = send(world, "tres", to="+34600111333")
+    for pause in (10, 20, 40):
+        with world.app.app_context():
+            later = SendFailed(message_id, SendFailure.LATER, "server returned error 429")
+            outbox.failed(world.connection_id, later, world.now)
+            policy = world.settings.messages
+            at = world.now + timedelta(seconds=pause)
+            before = outbox.take(world.connection_id, at - timedelta(seconds=1), policy)
+            assert before is None or before.message_id == other, "nothing overtakes it in its chat"
+            if before is not None:
+                outbox.not_sent(world.connection_id, other, world.now + timedelta(days=1))
+            assert message(world, message_id).cause is FailCause.LATER
+            taken_again = outbox.take(world.connection_id, at, policy)
+            assert taken_again is not None and taken_again.message_id == message_id
+    with world.app.app_context():
+        outbox.not_sent(world.connection_id, message_id, world.now)
+    world.advance(5)
+    seen = message(world, message_id)
+    assert (seen.state, seen.cause, seen.unknown_ends) == (MessageState.DELIVERED, None, 0)
+    assert message(world, second).state is MessageState.DELIVERED
+
+
+def test_a_bots_answer_that_whatsapp_puts_off_for_too_long_is_dropped(world: World) -> None:
+    message_id = taken(world)
+    with world.app.app_context():
+        row = db.session.get_one(Message, message_id)
+        row.author, row.created_at = Author.BOT, world.now
+        db.session.commit()
+        later = SendFailed(message_id, SendFailure.LATER, "server returned error 503")
+        outbox.failed(world.connection_id, later, world.now + timedelta(hours=1))
+    world.advance(31 * 60)
+    seen = message(world, message_id)
+    assert (seen.state, seen.cause) == (MessageState.FAILED, FailCause.TOO_LATE)
+
+
+def test_a_send_may_wait_for_four_answers_before_nobody_has_answered(world: World) -> None:
+    message_id = taken(world)
+    with world.app.app_context():
+        policy = world.settings.messages
+        begun = world.now
+        outbox.nobody_answered(begun + timedelta(seconds=4 * 75), policy)
+        assert message(world, message_id).state is MessageState.SENDING
+        outbox.nobody_answered(begun + timedelta(seconds=4 * 75 + 6), policy)
+    seen = message(world, message_id)
+    assert (seen.state, seen.unknown_ends) == (MessageState.PENDING, 1)
+
+
 def test_a_second_unknown_end_is_perhaps_sent(world: World) -> None:
     message_id = taken(world)
     with world.app.app_context():

@@ -134,7 +134,8 @@ class Sent:
 class SendFailure(StrEnum):
     """What a failed send means, which is what decides about the next try."""
 
-    NOT_SENT = "not_sent"  # it surely did not leave
+    NOT_SENT = "not_sent"  # it surely did not leave; the next connection takes it
+    LATER = "later"  # nobody got it: WhatsApp does not answer, or asks to come later
     UNKNOWN = "unknown"  # it may have left; nobody can know
     RESTRICTED = "restricted"  # error 463
     REFUSED = "refused"  # for good: no such number, refused by WhatsApp

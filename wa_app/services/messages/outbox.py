@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
+    ANSWERS_A_SEND,
     MAX_TEXT,
     RECEIPT_RANK,
     RESTRICTED_RETRY,
@@ -224,7 +225,8 @@ def socket_ended(connection_id: str, now: datetime) -> None:
 
 
 def nobody_answered(now: datetime, policy: MessagePolicy) -> None:
-    _end_unknown([Message.sending_since < now - policy.send_timeout - timedelta(seconds=5)], now)
+    longest = ANSWERS_A_SEND * policy.send_timeout + timedelta(seconds=5)
+    _end_unknown([Message.sending_since < now - longest], now)
 
 
 def service_started(now: datetime) -> None:
@@ -289,7 +291,7 @@ def _end_unknown(where: list[ColumnElement[bool]], now: datetime) -> None:
 
 
 def _apply(message: Message, failure: SendFailure, now: datetime, detail: str) -> None:
-    outcome = after_send_failure(failure, message.unknown_ends, now)
+    outcome = after_send_failure(failure, message.unknown_ends, now, message.postponed)
     settle = (
         update(Message)
         .where(Message.id == message.id, Message.state == MessageState.SENDING)
@@ -298,6 +300,7 @@ def _apply(message: Message, failure: SendFailure, now: datetime, detail: str) -
             cause=outcome.cause,
             cause_detail=detail[:300] or None,
             unknown_ends=outcome.unknown_ends,
+            postponed=outcome.postponed,
             not_before=outcome.not_before,
         )
     )

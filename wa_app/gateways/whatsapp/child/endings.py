@@ -100,6 +100,15 @@ def in_log(logger: str, line: str) -> Ending | None:
     return None
 
 
+NOT_ENCRYPTED = re.compile(r"Failed to encrypt (\S+) for (\S+): .*")
+"""The id of a message of ours, and the device that it was to go to (whatsmeow, send.go)."""
+
+
+def not_encrypted(logger: str, line: str) -> tuple[str, str] | None:
+    found = NOT_ENCRYPTED.fullmatch(line) if logger == CLIENT_LOG else None
+    return (found[1], found[2]) if found else None
+
+
 DISK_TROUBLE = re.compile(r"disk is full|readonly database|disk I/O error")
 
 
