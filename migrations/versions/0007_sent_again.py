@@ -19,10 +19,14 @@ depends_on = None
 def upgrade():
     with op.batch_alter_table('message', schema=None) as batch_op:
         batch_op.add_column(sa.Column('postponed', sa.Integer(), server_default='0', nullable=False))
+        batch_op.add_column(sa.Column('asked_again_at', sa.DateTime(), nullable=True))
+        batch_op.create_index(batch_op.f('ix_message_asked_again_at'), ['asked_again_at'], unique=False)
 
 
 def downgrade():
-    # The version before does not know this cause; what has it waits all the same.
-    op.execute("UPDATE message SET cause = NULL WHERE cause = 'later'")
+    # The version before does not know these causes; what has them waits, or failed, all the same.
+    op.execute("UPDATE message SET cause = NULL WHERE cause IN ('later', 'unreadable')")
     with op.batch_alter_table('message', table_kwargs={'sqlite_autoincrement': True}) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_message_asked_again_at'))
+        batch_op.drop_column('asked_again_at')
         batch_op.drop_column('postponed')

@@ -7,9 +7,11 @@ import pytest
 from wa_app.domain.bot import Bot, Question, Verdict, bot_verdict
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
+    Author,
     FailCause,
     MessagePolicy,
     MessageState,
+    after_asked_again,
     after_send_failure,
 )
 from wa_app.domain.phone_numbers import e164, jid_of, phone_of
@@ -100,6 +102,23 @@ def test_what_whatsapp_puts_off_waits_longer_each_time() -> None:
 
 def test_a_line_that_falls_makes_no_pause_shorter() -> None:
     assert after_send_failure(SendFailure.NOT_SENT, 0, NOW, 4).postponed == 4
+
+
+@pytest.mark.parametrize(
+    ("author", "written", "sent", "state"),
+    [
+        (Author.PERSON, timedelta(days=3), timedelta(hours=24), MessageState.PENDING),
+        (Author.PERSON, timedelta(hours=25), timedelta(hours=24.1), MessageState.FAILED),
+        (Author.BOT, timedelta(minutes=30), timedelta(minutes=30), MessageState.PENDING),
+        (Author.BOT, timedelta(minutes=31), timedelta(minutes=1), MessageState.FAILED),
+    ],
+)
+def test_what_could_not_be_read_is_sent_anew_while_it_is_of_use(
+    author: Author, written: timedelta, sent: timedelta, state: MessageState
+) -> None:
+    outcome = after_asked_again(author, NOW - written, NOW - sent, MessagePolicy(), NOW)
+    assert outcome.state is state
+    assert (outcome.cause is FailCause.UNREADABLE) == (state is MessageState.FAILED)
 
 
 def question(**changes: object) -> Question:

@@ -67,6 +67,7 @@ class FailCause(StrEnum):
     PERHAPS_SENT = "perhaps_sent"
     TOO_LATE = "too_late"
     REFUSED = "refused"
+    UNREADABLE = "unreadable"  # no phone there could read it
     LATER = "later"  # not failed: it waits until WhatsApp takes it
     OTHER_NUMBER = "other_number"  # written for a number that this connection no longer has
 
@@ -89,6 +90,11 @@ ANSWERS_A_SEND = 4
 keys, the acknowledgement."""
 RESTRICTED_FOR = timedelta(hours=24)
 RESTRICTED_RETRY = timedelta(hours=1)
+
+SEND_AGAIN_AFTER = timedelta(seconds=3)
+"""A device that asks for a text may not be the only one: so long another has time to say that it
+has it."""
+SEND_AGAIN_WITHIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -138,3 +144,19 @@ def after_send_failure(
             )
         case SendFailure.REFUSED:
             return Outcome(MessageState.FAILED, FailCause.REFUSED, unknown_ends)
+
+
+def was_sent_again(asked_again_at: datetime | None, sending_since: datetime | None) -> bool:
+    return bool(asked_again_at and sending_since and sending_since > asked_again_at)
+
+
+def after_asked_again(
+    author: Author, written: datetime, sent: datetime, policy: MessagePolicy, now: datetime
+) -> Outcome:
+    """Nobody there could read a text that was sent once. Sent anew it may be read, unless it comes
+    so late that it would be worse than none."""
+    is_answer = author is Author.BOT
+    age = now - (written if is_answer else sent)
+    if age <= (policy.reply_expires if is_answer else SEND_AGAIN_WITHIN):
+        return Outcome(MessageState.PENDING)
+    return Outcome(MessageState.FAILED, FailCause.UNREADABLE)

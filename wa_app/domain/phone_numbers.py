@@ -51,6 +51,12 @@ def same_number(one: str, other: str) -> bool:
     return _plain(one) == _plain(other)
 
 
+def same_address(one: str, other: str) -> bool:
+    """Whether two JIDs are one address: the same, or one number in two spellings."""
+    numbers = phone_of(one), phone_of(other)
+    return one == other or (all(numbers) and same_number(numbers[0] or "", numbers[1] or ""))
+
+
 def _plain(number: str) -> str:
     for spelling, plain in _TWO_SPELLINGS:
         if spelling.fullmatch(number):

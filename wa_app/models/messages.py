@@ -69,4 +69,8 @@ class Message(db.Model):
     postponed: Mapped[int] = mapped_column(default=0)
     """How often WhatsApp did not take it for the moment; each time the pause grows."""
 
+    asked_again_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When a phone of the recipient asked for it again and the process that sent it was gone. Sent
+    after that: it was sent anew."""
+
     chat: Mapped[Chat] = relationship()

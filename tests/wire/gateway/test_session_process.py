@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
+from tests.whatsapp_server.binary_xml import Jid
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.socket_messages import (
     Alive,
+    AskedAgain,
     Closed,
     Incoming,
     Opened,
@@ -294,6 +296,76 @@ def test_a_line_that_ends_while_devices_are_looked_up_is_no_end_in_the_middle(
     told = [(failed.message_id, failed.failure) for failed in socket.of(SendFailed)]
     assert sorted(told) == [(1, SendFailure.NOT_SENT), (2, SendFailure.NOT_SENT)]
     assert luis.inbox == []
+
+
+# --- what could not be read there ----------------------------------------------
+
+
+def sent_and_unreadable(socket: Socket, ana: Phone, luis: Contact) -> str:
+    """The id of a text that Luis's phone cannot read, and does not ask for yet."""
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    luis.forget_sessions()
+    luis.asks_again = False
+    socket.tell(text_to(luis))
+    id = socket.wait_for(Sent).wa_id
+    luis.server.wait_for("unreadable", id=id)
+    luis.asks_again = True
+    return id
+
+
+def test_a_text_asked_for_in_the_same_process_arrives_once(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    id = sent_and_unreadable(socket, ana, luis)
+    luis.ask_for(ana.device, id)
+    assert luis.wait_for_text("text 1").id == id
+    luis.read()
+    socket.wait_for(Receipt, count=2)
+    assert socket.of(AskedAgain) == []
+    assert len(luis.inbox) == 1
+
+
+def test_the_next_process_tells_what_it_cannot_send_again(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    id = sent_and_unreadable(socket, ana, luis)
+    socket.close()
+    luis.ask_for(ana.device, id)
+    again = socket.desk.open(socket.name)
+    asked = again.wait_for(AskedAgain)
+    assert asked.wa_id == id
+    assert set(asked.chat) == {str(luis.jid), str(luis.lid)}
+    again.wait_for(Opened)
+    again.tell(text_to(luis, 2))  # as the outbox does; the session with that phone heals
+    assert again.wait_for(Sent).wa_id == luis.wait_for_text("text 2").id
+
+
+def test_a_second_device_of_the_recipient_asks_for_the_recipient(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    id = sent_and_unreadable(socket, ana, luis)
+    socket.close()
+    luis.ask_for(ana.device, id, **{"from": luis.lid.of_device(7)})
+    asked = socket.desk.open(socket.name).wait_for(AskedAgain)
+    assert (asked.wa_id, str(luis.jid) in asked.chat) == (id, True)
+
+
+def test_who_is_nobodys_chat_asks_for_nothing(
+    socket: Socket, ana: Phone, luis: Contact, server: WhatsAppServer
+) -> None:
+    """The own phone, somebody in a group, and ids that read like the library's own words."""
+    id = sent_and_unreadable(socket, ana, luis)
+    socket.close()
+    device, group = ana.device, Jid("120363000000000001", "g.us")
+    luis.ask_for(device, id, **{"from": ana.lid, "recipient": luis.lid})
+    luis.ask_for(device, f"{id} ", **{"from": group, "participant": luis.lid})
+    luis.ask_for(device, f"{id} from {luis.lid}: couldn't find message {id}")
+    luis.ask_for(device, f"x\nFailed to handle retry receipt for {luis.lid}/{id} from {luis.lid}")
+    luis.ask_for(device, f"{id}x")  # the last: nothing of the others can come after this
+    again = socket.desk.open(socket.name)
+    assert again.wait_for(AskedAgain).wa_id == f"{id}x"
+    assert len(again.of(AskedAgain)) == 1
 
 
 def test_a_text_before_the_session_is_open_did_not_leave(

@@ -125,6 +125,15 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class AskedAgain:
+    """A device of the recipient could not read a text, and the process that sent it is gone: the
+    library of this one does not know it. `chat` is where it asks, by every address known."""
+
+    wa_id: str
+    chat: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Sent:
     message_id: int
     wa_id: str
@@ -153,4 +162,5 @@ class Alive:
     """The session process's sign of life, every few seconds."""
 
 
-News = Qr | PairingCode | Paired | Opened | Closed | Incoming | Receipt | Sent | SendFailed | Alive
+Told = Incoming | Receipt | AskedAgain | Sent | SendFailed
+News = Qr | PairingCode | Paired | Opened | Closed | Told | Alive

@@ -13,15 +13,20 @@ from wa_app.domain.messages import (
     MAX_TEXT,
     RECEIPT_RANK,
     RESTRICTED_RETRY,
+    SEND_AGAIN_AFTER,
     Author,
     Direction,
     FailCause,
     MessagePolicy,
     MessageState,
+    Outcome,
+    after_asked_again,
     after_send_failure,
+    was_sent_again,
 )
-from wa_app.domain.phone_numbers import jid_of
+from wa_app.domain.phone_numbers import jid_of, same_address
 from wa_app.domain.sessions.socket_messages import (
+    AskedAgain,
     Receipt,
     ReceiptKind,
     SendFailed,
@@ -281,6 +286,50 @@ def receipt(connection_id: str, news: Receipt) -> None:
     )
     db.session.execute(forward)
     db.session.commit()
+
+
+def asked_again(connection_id: str, news: AskedAgain, now: datetime) -> None:
+    """A text of this chat could not be read there. What is done about it `send_again` decides, a
+    moment later; the second time nothing is left to do."""
+    message = db.session.scalar(
+        select(Message)
+        .join(Message.chat)
+        .join(Connection, Connection.id == Message.connection_id)
+        .where(
+            Message.connection_id == connection_id,
+            Message.wa_id == news.wa_id,
+            Message.direction == Direction.OUT,
+            Message.author != Author.PHONE,
+            Message.state == MessageState.SENT,
+            _OF_THIS_NUMBER,
+        )
+    )
+    if message is None or not any(same_address(message.chat.jid, one) for one in news.chat):
+        return
+    if message.asked_again_at is None:
+        message.asked_again_at = now
+    elif was_sent_again(message.asked_again_at, message.sending_since):
+        _change_sent(message, Outcome(MessageState.FAILED, FailCause.UNREADABLE))
+    db.session.commit()
+
+
+def send_again(now: datetime, policy: MessagePolicy) -> None:
+    """What was asked for, once, if no other device has said meanwhile that it has it."""
+    waiting = select(Message).where(
+        Message.asked_again_at <= now - SEND_AGAIN_AFTER,
+        Message.asked_again_at >= Message.sending_since,
+        Message.state == MessageState.SENT,
+    )
+    for message in db.session.scalars(waiting):
+        sent = message.at or message.created_at
+        outcome = after_asked_again(message.author, message.created_at, sent, policy, now)
+        _change_sent(message, outcome)
+    db.session.commit()
+
+
+def _change_sent(message: Message, outcome: Outcome) -> None:
+    change = update(Message).where(Message.id == message.id, Message.state == MessageState.SENT)
+    db.session.execute(change.values(state=outcome.state, cause=outcome.cause, not_before=None))
 
 
 def _end_unknown(where: list[ColumnElement[bool]], now: datetime) -> None:

@@ -171,6 +171,17 @@ class Client:
                 return f"{jid.User}@{jid.Server}"
         return None
 
+    def addresses_of(self, jid: str) -> tuple[str, ...]:
+        """This JID of a person, and the other one if the library knows it."""
+        person = _jid(jid)
+        with suppress(LibraryError):
+            by_number = person.Server == PHONE_NUMBERS
+            other = self._client.get_lid_from_pn if by_number else self._client.get_pn_from_lid
+            found = self._ask(lambda: other(person))
+            if found.User:
+                return jid, f"{found.User}@{found.Server}"
+        return (jid,)
+
     def pairing_code(self, phone: str) -> str:
         return self._ask(lambda: str(self._client.PairPhone(phone, True)))
 
