@@ -7,9 +7,11 @@ import pytest
 from wa_app.domain.bot import Bot, Question, Verdict, bot_verdict
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
+    Author,
     FailCause,
     MessagePolicy,
     MessageState,
+    after_asked_again,
     after_send_failure,
 )
 from wa_app.domain.phone_numbers import e164, jid_of, phone_of
@@ -78,6 +80,8 @@ def test_lifts_that_fail_come_ever_more_slowly() -> None:
         (SendFailure.NOT_SENT, 1, MessageState.PENDING, None, 1),
         (SendFailure.UNKNOWN, 0, MessageState.PENDING, None, 1),
         (SendFailure.UNKNOWN, 1, MessageState.FAILED, FailCause.PERHAPS_SENT, 2),
+        (SendFailure.LATER, 0, MessageState.PENDING, FailCause.LATER, 0),
+        (SendFailure.LATER, 1, MessageState.PENDING, FailCause.LATER, 1),
         (SendFailure.RESTRICTED, 0, MessageState.PENDING, None, 0),
         (SendFailure.REFUSED, 0, MessageState.FAILED, FailCause.REFUSED, 0),
     ],
@@ -87,6 +91,38 @@ def test_what_becomes_of_a_send(
 ) -> None:
     outcome = after_send_failure(failure, ends, NOW)
     assert (outcome.state, outcome.cause, outcome.unknown_ends) == (state, cause, ends_after)
+
+
+def test_what_whatsapp_puts_off_waits_longer_each_time() -> None:
+    waits, postponed = [], 0
+    for _ in range(9):
+        outcome = after_send_failure(SendFailure.LATER, 0, NOW, postponed)
+        assert outcome.not_before is not None
+        waits.append((outcome.not_before - NOW).total_seconds())
+        postponed = outcome.postponed
+    assert waits == [10, 20, 40, 80, 160, 320, 600, 600, 600]
+    assert after_send_failure(SendFailure.LATER, 0, NOW, 10**6).not_before is not None
+
+
+def test_a_line_that_falls_makes_no_pause_shorter() -> None:
+    assert after_send_failure(SendFailure.NOT_SENT, 0, NOW, 4).postponed == 4
+
+
+@pytest.mark.parametrize(
+    ("author", "written", "sent", "state"),
+    [
+        (Author.PERSON, timedelta(days=3), timedelta(hours=24), MessageState.PENDING),
+        (Author.PERSON, timedelta(hours=25), timedelta(hours=24.1), MessageState.FAILED),
+        (Author.BOT, timedelta(minutes=30), timedelta(minutes=30), MessageState.PENDING),
+        (Author.BOT, timedelta(minutes=31), timedelta(minutes=1), MessageState.FAILED),
+    ],
+)
+def test_what_could_not_be_read_is_sent_anew_while_it_is_of_use(
+    author: Author, written: timedelta, sent: timedelta, state: MessageState
+) -> None:
+    outcome = after_asked_again(author, NOW - written, NOW - sent, MessagePolicy(), NOW)
+    assert outcome.state is state
+    assert (outcome.cause is FailCause.UNREADABLE) == (state is MessageState.FAILED)
 
 
 def question(**changes: object) -> Question:

@@ -103,11 +103,8 @@ def _devices(connection: Connection, jid: Jid) -> Node | None:
     if person is None:
         return None
     own = _device(connection)
-    linked = [own.number] if person is own.phone else []
-    devices = [
-        Node("device", {"id": 0}),
-        *(Node("device", {"id": number, "key-index": number}) for number in linked),
-    ]
+    numbers = (0, own.number) if person is own.phone else person.devices_told
+    devices = [Node("device", {"id": number, "key-index": number or None}) for number in numbers]
     return Node("devices", {}, [Node("device-list", {"hash": "2:none"}, devices)])
 
 

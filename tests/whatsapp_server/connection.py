@@ -280,7 +280,8 @@ class Connection:
         received = person.read_envelope(self.device, id, envelope)
         if received is None:
             self.note("unreadable", id=id, at=person.number)
-            person.ask_again(self.device, id)
+            if person.asks_again:
+                person.ask_again(self.device, id)
             return
         addressee = self.server.person(node.jid("to"))
         if person is addressee:

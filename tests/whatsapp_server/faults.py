@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .binary_xml import SERVER, Node
+from .binary_xml import SERVER, Attributes, Node
 from .transport import Ended
 
 if TYPE_CHECKING:
@@ -131,14 +131,6 @@ async def stay_silent(_: Connection, __: Options, ___: Node | None) -> bool:
     return True
 
 
-async def refuse_code(connection: Connection, options: Options, node: Node | None) -> bool:
-    if node:
-        error = Node("error", {"code": options.get("code", 429), "text": options.get("text", "no")})
-        answer: dict[str, Any] = {"from": SERVER, "id": node.text("id"), "type": "error"}
-        connection.send(Node("iq", answer, [error]))
-    return True
-
-
 async def ask_for_passkey(connection: Connection, options: Options, _: Node | None) -> bool:
     """whatsmeow pair-passkey.go. The options are what a browser would hand to the passkey."""
     asked = Node(
@@ -146,6 +138,14 @@ async def ask_for_passkey(connection: Connection, options: Options, _: Node | No
     )
     attributes = {"from": SERVER, "type": "passkey_prologue_request", "id": connection.new_id()}
     connection.send(Node("notification", attributes, [asked]))
+    return True
+
+
+async def refuse_iq(connection: Connection, options: Options, node: Node | None) -> bool:
+    assert node
+    code, text = options.get("code", 429), options.get("text", "rate-overlimit")
+    refusal: Attributes = {"from": SERVER, "id": node.text("id"), "type": "error"}
+    connection.send(Node("iq", refusal, [Node("error", {"code": code, "text": text})]))
     return True
 
 
@@ -184,9 +184,10 @@ FAULTS: Mapping[str, Fault] = {
     "failure_409": Fault(Moment.LOGIN, failure(409)),
     "failure_500": Fault(Moment.LOGIN, failure(500)),
     "failure_503": Fault(Moment.LOGIN, failure(503)),
-    "code_refused": Fault(Moment.CODE, refuse_code),  # code=, text=
+    "code_refused": Fault(Moment.CODE, refuse_iq),  # code=, text=
     "passkey": Fault(Moment.NOW, ask_for_passkey),  # request=
-    "drop_iqs": Fault(Moment.IQ, stay_silent),
+    "drop_iqs": Fault(Moment.IQ, stay_silent),  # xmlns: only these
+    "refuse_iqs": Fault(Moment.IQ, refuse_iq),  # xmlns, code, text
     "drop_messages": Fault(Moment.MESSAGE, stay_silent),
     "drop_acks": Fault(Moment.ACK, stay_silent),
     "ack_463": Fault(Moment.MESSAGE, refuse_message),
@@ -206,9 +207,10 @@ class Standing:
     until: float  # monotonic seconds
     options: Options = field(default_factory=dict)
 
-    def meets(self, moment: Moment, connection: Connection) -> bool:
+    def meets(self, moment: Moment, connection: Connection, node: Node | None) -> bool:
         return (
             FAULTS[self.name].moment is moment
+            and self.options.get("xmlns") in (None, node and node.text("xmlns"))
             and self.times != 0
             and time.monotonic() < self.until
             and connection.belongs_to(self.target)
@@ -234,7 +236,7 @@ class Faults:
     ) -> bool:
         """Whether a fault took the place of what would have happened at this moment."""
         for standing in self._standing:
-            if standing.meets(moment, connection):
+            if standing.meets(moment, connection, node):
                 if standing.times:
                     standing.times -= 1
                 connection.note("fault", name=standing.name)

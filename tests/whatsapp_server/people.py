@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from .binary_xml import GROUP_SERVER, LID_SERVER, PHONE_SERVER, Attributes, Jid, Node
+from .binary_xml import GROUP_SERVER, LID_SERVER, PHONE_SERVER, Attributes, Jid, Node, Value
 from .curve import KeyPair, typed
 from .journal import DEFAULT_TIMEOUT
 from .pairing import Registration
@@ -78,6 +78,8 @@ class Person:
         self.receipts: list[Receipt] = []
         self.chat_states: list[str] = []  # composing, paused: what it sees of the other side
         self.sends_again = True  # switched off: what could not be read is not sent anew
+        self.asks_again = True  # for what cannot be read
+        self.devices_told: tuple[int, ...] = (0,)  # the phone; no other has keys
         self._sent: dict[str, Callable[[Device, int], Node]] = {}
         self._asked: dict[str, tuple[Device, Node]] = {}
 
@@ -185,14 +187,25 @@ class Person:
         self.inbox.append(received)
         return received
 
-    def ask_again(self, device: Device, id: str) -> None:
-        """A retry receipt, with the keys for a new session."""
+    @in_loop
+    def ask_for(self, device: Device, id: str, **attributes: Value) -> None:
+        """Asks for a message again, however often and whether or not it could be read."""
+        self.ask_again(device, id, attributes)
+
+    def ask_again(self, device: Device, id: str, attributes: Attributes | None = None) -> None:
+        """A retry receipt, with the keys for a new session; from the phone, if not from another."""
         retry: Attributes = {"count": 1, "id": id, "t": int(time.time()), "v": 1}
         bundle = self.party.bundle()
         device.deliver(
             Node(
                 "receipt",
-                {"from": self.lid, "id": id, "type": "retry", "t": int(time.time())},
+                {
+                    "from": self.lid,
+                    "id": id,
+                    "type": "retry",
+                    "t": int(time.time()),
+                    **(attributes or {}),
+                },
                 [
                     Node("retry", retry),
                     Node("registration", {}, bundle.registration_id.to_bytes(4, "big")),

@@ -24,7 +24,8 @@ class MessagePolicy:
         timedelta(minutes=30), "Time after which a bot's answer that could not be sent is dropped."
     )
     send_timeout: timedelta = setting(
-        seconds(75), "Time to wait for WhatsApp to confirm a sent message."
+        seconds(75),
+        "Time to wait for each answer of WhatsApp while a message is sent (there are up to four).",
     )
     loop_answers: int = setting(
         10, "Number of the bot's answers in one chat within LOOP_WINDOW that count as a loop."
@@ -90,6 +91,8 @@ class FailCause(StrEnum):
     PERHAPS_SENT = "perhaps_sent"
     TOO_LATE = "too_late"
     REFUSED = "refused"
+    UNREADABLE = "unreadable"  # no phone there could read it
+    LATER = "later"  # not failed: it waits until WhatsApp takes it
     OTHER_NUMBER = "other_number"  # written for a number that this connection no longer has
 
 
@@ -110,8 +113,18 @@ def reached_all(states: Iterable[MessageState]) -> MessageState:
 
 MAX_UNKNOWN_ENDS = 2
 UNSENT_RETRY = timedelta(seconds=2)
+LATER_FIRST = timedelta(seconds=10)
+LATER_MOST = timedelta(minutes=10)
+ANSWERS_A_SEND = 4
+"""So many answers of WhatsApp one send may wait for in turn: who it is, with which devices, their
+keys, the acknowledgement."""
 RESTRICTED_FOR = timedelta(hours=24)
 RESTRICTED_RETRY = timedelta(hours=1)
+
+SEND_AGAIN_AFTER = timedelta(seconds=3)
+"""A device that asks for a text may not be the only one: so long another has time to say that it
+has it."""
+SEND_AGAIN_WITHIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -121,15 +134,32 @@ class Outcome:
     state: MessageState
     cause: FailCause | None = None
     unknown_ends: int = 0
+    postponed: int = 0
     not_before: datetime | None = None
     restricted_until: datetime | None = None
 
 
-def after_send_failure(failure: SendFailure, unknown_ends: int, now: datetime) -> Outcome:
+def after_send_failure(
+    failure: SendFailure, unknown_ends: int, now: datetime, postponed: int = 0
+) -> Outcome:
+    """`unknown_ends` and `postponed` are how often before."""
     match failure:
         case SendFailure.NOT_SENT:
-            later = now + UNSENT_RETRY
-            return Outcome(MessageState.PENDING, unknown_ends=unknown_ends, not_before=later)
+            soon = now + UNSENT_RETRY
+            return Outcome(
+                MessageState.PENDING,
+                unknown_ends=unknown_ends,
+                postponed=postponed,
+                not_before=soon,
+            )
+        case SendFailure.LATER:
+            return Outcome(
+                MessageState.PENDING,
+                FailCause.LATER,
+                unknown_ends,
+                postponed=postponed + 1,
+                not_before=now + min(LATER_FIRST * 2 ** min(postponed, 10), LATER_MOST),
+            )
         case SendFailure.UNKNOWN if unknown_ends + 1 < MAX_UNKNOWN_ENDS:
             # A double is better than a loss for a customer who waits: once more, and marked.
             return Outcome(MessageState.PENDING, unknown_ends=unknown_ends + 1)
@@ -144,3 +174,19 @@ def after_send_failure(failure: SendFailure, unknown_ends: int, now: datetime) -
             )
         case SendFailure.REFUSED:
             return Outcome(MessageState.FAILED, FailCause.REFUSED, unknown_ends)
+
+
+def was_sent_again(asked_again_at: datetime | None, sending_since: datetime | None) -> bool:
+    return bool(asked_again_at and sending_since and sending_since > asked_again_at)
+
+
+def after_asked_again(
+    author: Author, written: datetime, sent: datetime, policy: MessagePolicy, now: datetime
+) -> Outcome:
+    """Nobody there could read a text that was sent once. Sent anew it may be read, unless it comes
+    so late that it would be worse than none."""
+    is_answer = author is Author.BOT
+    age = now - (written if is_answer else sent)
+    if age <= (policy.reply_expires if is_answer else SEND_AGAIN_WITHIN):
+        return Outcome(MessageState.PENDING)
+    return Outcome(MessageState.FAILED, FailCause.UNREADABLE)

@@ -72,6 +72,12 @@ class Message(db.Model):
     sending_since: Mapped[datetime | None]
     unknown_ends: Mapped[int] = mapped_column(default=0)
     """How often nobody could know whether it left: 1 and SENT means sent twice, perhaps."""
+    postponed: Mapped[int] = mapped_column(default=0)
+    """How often WhatsApp did not take it for the moment; each time the pause grows."""
+
+    asked_again_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When a phone of the recipient asked for it again and the process that sent it was gone. Sent
+    after that: it was sent anew."""
 
     chat: Mapped[Chat] = relationship()
 

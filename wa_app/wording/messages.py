@@ -21,5 +21,7 @@ FAIL_CAUSES: Mapping[FailCause, str] = {
     FailCause.PERHAPS_SENT: _("The connection ended twice while sending. It was perhaps sent."),
     FailCause.TOO_LATE: _("The answer would have come too late."),
     FailCause.REFUSED: _("WhatsApp refused it."),
+    FailCause.UNREADABLE: _("It could not be read on the recipient's phone."),
+    FailCause.LATER: _("WhatsApp does not take it at the moment; it is tried again by itself."),
     FailCause.OTHER_NUMBER: _("It was written for a number that is no longer linked here."),
 }

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
-from tests.whatsapp_server.binary_xml import Node
+from tests.whatsapp_server.binary_xml import Jid, Node
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.socket_messages import (
     Alive,
+    AskedAgain,
     Closed,
     Incoming,
     Opened,
@@ -231,6 +232,177 @@ def test_error_463_is_a_restriction(
     server.fault("ack_463", ana.device)
     socket.tell(SendText(1, f"{luis.number}@s.whatsapp.net", "Hola"))
     assert socket.wait_for(SendFailed).failure is SendFailure.RESTRICTED
+
+
+def text_to(luis: Contact, id: int = 1) -> SendText:
+    return SendText(id, f"{luis.number}@s.whatsapp.net", f"text {id}")
+
+
+LOOK_UPS = [
+    (namespace, code)
+    for namespace in ("usync", "encrypt")
+    for code in (400, 401, 404, 429, 463, 500, 503)
+]
+
+
+@pytest.mark.parametrize(("namespace", "code"), LOOK_UPS)
+def test_a_look_up_that_is_refused_leaves_the_text_for_later(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact, namespace: str, code: int
+) -> None:
+    """Of the keys it is told in the log alone: to the library that is a success."""
+    server.fault("refuse_iqs", ana.device, xmlns=namespace, code=code)
+    socket.tell(text_to(luis))
+    failed = socket.wait_for(SendFailed)
+    assert (failed.message_id, failed.failure) == (1, SendFailure.LATER)
+    server.clear()
+    socket.tell(text_to(luis, 2))
+    assert socket.wait_for(Sent).wa_id == luis.wait_for_text("text 2").id
+    assert [message.text for message in luis.inbox] == ["text 2"]
+
+
+def test_a_number_without_any_device_gets_nothing_and_that_is_not_sent(
+    socket: Socket, server: WhatsAppServer, luis: Contact
+) -> None:
+    luis.devices_told = ()
+    socket.tell(text_to(luis))
+    assert socket.wait_for(SendFailed).failure is SendFailure.LATER
+    assert socket.of(Sent) == []
+
+
+def test_one_of_the_recipients_devices_is_enough(
+    socket: Socket, server: WhatsAppServer, luis: Contact
+) -> None:
+    luis.devices_told = (0, 7)  # of the second one the server has no keys
+    socket.tell(text_to(luis))
+    assert socket.wait_for(Sent).wa_id == luis.wait_for_text("text 1").id
+
+
+def test_the_own_phone_without_keys_makes_no_text_wait(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    """Luis has a session with us; only Ana's own phone would have to be asked for its keys."""
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    server.fault("refuse_iqs", ana.device, xmlns="encrypt")
+    socket.tell(text_to(luis))
+    assert socket.wait_for(Sent).wa_id == luis.wait_for_text("text 1").id
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        (429, SendFailure.LATER),
+        (500, SendFailure.LATER),
+        (503, SendFailure.LATER),
+        (599, SendFailure.LATER),
+        (400, SendFailure.REFUSED),
+        (404, SendFailure.REFUSED),
+        (420, SendFailure.REFUSED),
+        (479, SendFailure.REFUSED),
+    ],
+)
+def test_what_an_acknowledgement_with_an_error_means(
+    socket: Socket,
+    server: WhatsAppServer,
+    ana: Phone,
+    luis: Contact,
+    code: int,
+    failure: SendFailure,
+) -> None:
+    server.fault("ack_463", ana.device, code=code)
+    socket.tell(text_to(luis))
+    assert socket.wait_for(SendFailed).failure is failure
+
+
+ENDS = ["reset", "stream_error_503", "replaced", "device_removed"]
+
+
+@pytest.mark.parametrize("end", [*ENDS, "asked to end"])
+def test_a_line_that_ends_while_devices_are_looked_up_is_no_end_in_the_middle(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact, end: str
+) -> None:
+    server.fault("drop_iqs", ana.device, xmlns="usync")
+    for id in (1, 2):
+        socket.tell(text_to(luis, id))
+    server.wait_for("fault", ana.device, name="drop_iqs")
+    if end in ENDS:
+        server.fault(end, ana.device)
+        socket.wait_for_close()
+    else:
+        socket.close()
+    told = [(failed.message_id, failed.failure) for failed in socket.of(SendFailed)]
+    assert sorted(told) == [(1, SendFailure.NOT_SENT), (2, SendFailure.NOT_SENT)]
+    assert luis.inbox == []
+
+
+# --- what could not be read there ----------------------------------------------
+
+
+def sent_and_unreadable(socket: Socket, ana: Phone, luis: Contact) -> str:
+    """The id of a text that Luis's phone cannot read, and does not ask for yet."""
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    luis.forget_sessions()
+    luis.asks_again = False
+    socket.tell(text_to(luis))
+    id = socket.wait_for(Sent).wa_id
+    luis.server.wait_for("unreadable", id=id)
+    luis.asks_again = True
+    return id
+
+
+def test_a_text_asked_for_in_the_same_process_arrives_once(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    id = sent_and_unreadable(socket, ana, luis)
+    luis.ask_for(ana.device, id)
+    assert luis.wait_for_text("text 1").id == id
+    luis.read()
+    socket.wait_for(Receipt, count=2)
+    assert socket.of(AskedAgain) == []
+    assert len(luis.inbox) == 1
+
+
+def test_the_next_process_tells_what_it_cannot_send_again(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    id = sent_and_unreadable(socket, ana, luis)
+    socket.close()
+    luis.ask_for(ana.device, id)
+    again = socket.desk.open(socket.name)
+    asked = again.wait_for(AskedAgain)
+    assert asked.wa_id == id
+    assert set(asked.chat) == {str(luis.jid), str(luis.lid)}
+    again.wait_for(Opened)
+    again.tell(text_to(luis, 2))  # as the outbox does; the session with that phone heals
+    assert again.wait_for(Sent).wa_id == luis.wait_for_text("text 2").id
+
+
+def test_a_second_device_of_the_recipient_asks_for_the_recipient(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    id = sent_and_unreadable(socket, ana, luis)
+    socket.close()
+    luis.ask_for(ana.device, id, **{"from": luis.lid.of_device(7)})
+    asked = socket.desk.open(socket.name).wait_for(AskedAgain)
+    assert (asked.wa_id, str(luis.jid) in asked.chat) == (id, True)
+
+
+def test_who_is_nobodys_chat_asks_for_nothing(
+    socket: Socket, ana: Phone, luis: Contact, server: WhatsAppServer
+) -> None:
+    """The own phone, somebody in a group, and ids that read like the library's own words."""
+    id = sent_and_unreadable(socket, ana, luis)
+    socket.close()
+    device, group = ana.device, Jid("120363000000000001", "g.us")
+    luis.ask_for(device, id, **{"from": ana.lid, "recipient": luis.lid})
+    luis.ask_for(device, f"{id} ", **{"from": group, "participant": luis.lid})
+    luis.ask_for(device, f"{id} from {luis.lid}: couldn't find message {id}")
+    luis.ask_for(device, f"x\nFailed to handle retry receipt for {luis.lid}/{id} from {luis.lid}")
+    luis.ask_for(device, f"{id}x")  # the last: nothing of the others can come after this
+    again = socket.desk.open(socket.name)
+    assert again.wait_for(AskedAgain).wa_id == f"{id}x"
+    assert len(again.of(AskedAgain)) == 1
 
 
 def test_a_text_before_the_session_is_open_did_not_leave(

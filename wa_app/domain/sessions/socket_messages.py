@@ -138,6 +138,15 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class AskedAgain:
+    """A device of the recipient could not read a text, and the process that sent it is gone: the
+    library of this one does not know it. `chat` is where it asks, by every address known."""
+
+    wa_id: str
+    chat: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Sent:
     """`members`: to a group, everybody else who was in it; None when nobody told, or no group."""
 
@@ -150,7 +159,8 @@ class Sent:
 class SendFailure(StrEnum):
     """What a failed send means, which is what decides about the next try."""
 
-    NOT_SENT = "not_sent"  # it surely did not leave
+    NOT_SENT = "not_sent"  # it surely did not leave; the next connection takes it
+    LATER = "later"  # nobody got it: WhatsApp does not answer, or asks to come later
     UNKNOWN = "unknown"  # it may have left; nobody can know
     RESTRICTED = "restricted"  # error 463
     REFUSED = "refused"  # for good: no such number, refused by WhatsApp
@@ -168,4 +178,5 @@ class Alive:
     """The session process's sign of life, every few seconds."""
 
 
-News = Qr | PairingCode | Paired | Opened | Closed | Incoming | Receipt | Sent | SendFailed | Alive
+Told = Incoming | Receipt | AskedAgain | Sent | SendFailed
+News = Qr | PairingCode | Paired | Opened | Closed | Told | Alive

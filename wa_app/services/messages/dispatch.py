@@ -31,8 +31,10 @@ class Dispatch:
                 outbox.not_sent(connection_id, send.message_id, self._clock())
 
     def settle(self) -> None:
-        """What nobody confirmed, answers that would come too late, texts of another number."""
+        """What nobody confirmed or could read, answers that would come too late, texts of another
+        number."""
         now = self._clock()
         outbox.drop_what_no_number_sends()
         outbox.nobody_answered(now, self._policy)
+        outbox.send_again(now, self._policy)
         outbox.drop_late_answers(now, self._policy)

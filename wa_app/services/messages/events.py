@@ -2,11 +2,17 @@
 
 from datetime import datetime
 
-from wa_app.domain.sessions.socket_messages import Incoming, Receipt, SendFailed, Sent
+from wa_app.domain.sessions.socket_messages import (
+    AskedAgain,
+    Incoming,
+    Receipt,
+    SendFailed,
+    Sent,
+)
 from wa_app.gateways.base import SessionStore
 from wa_app.services.messages import inbox, outbox
 
-MessageEvent = Incoming | Sent | SendFailed | Receipt
+MessageEvent = Incoming | Sent | SendFailed | Receipt | AskedAgain
 
 
 def store(connection_id: str, event: MessageEvent, now: datetime) -> bool:
@@ -20,6 +26,9 @@ def store(connection_id: str, event: MessageEvent, now: datetime) -> bool:
             outbox.failed(connection_id, event, now)
         case Receipt():
             outbox.receipt(connection_id, event)
+            return False
+        case AskedAgain():
+            outbox.asked_again(connection_id, event, now)
             return False
     return True
 

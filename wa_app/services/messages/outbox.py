@@ -20,20 +20,26 @@ from sqlalchemy.orm import aliased, contains_eager
 
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
+    ANSWERS_A_SEND,
     MAX_TEXT,
     RECEIPT_RANK,
     RESTRICTED_RETRY,
+    SEND_AGAIN_AFTER,
     Author,
     Direction,
     FailCause,
     MessagePolicy,
     MessageState,
+    Outcome,
+    after_asked_again,
     after_send_failure,
     kept_id,
     reached_all,
+    was_sent_again,
 )
 from wa_app.domain.phone_numbers import is_group, jid_of, same_address
 from wa_app.domain.sessions.socket_messages import (
+    AskedAgain,
     Receipt,
     ReceiptKind,
     SendFailed,
@@ -248,7 +254,8 @@ def socket_ended(connection_id: str, now: datetime) -> None:
 
 
 def nobody_answered(now: datetime, policy: MessagePolicy) -> None:
-    _end_unknown([Message.sending_since < now - policy.send_timeout - timedelta(seconds=5)], now)
+    longest = ANSWERS_A_SEND * policy.send_timeout + timedelta(seconds=5)
+    _end_unknown([Message.sending_since < now - longest], now)
 
 
 def service_started(now: datetime) -> None:
@@ -359,6 +366,50 @@ def _forward(
     db.session.execute(update(rows).where(*which, rows.state.in_(earlier)).values(state=state))
 
 
+def asked_again(connection_id: str, news: AskedAgain, now: datetime) -> None:
+    """A text of this chat could not be read there. What is done about it `send_again` decides, a
+    moment later; the second time nothing is left to do."""
+    message = db.session.scalar(
+        select(Message)
+        .join(Message.chat)
+        .join(Connection, Connection.id == Message.connection_id)
+        .where(
+            Message.connection_id == connection_id,
+            Message.wa_id == news.wa_id,
+            Message.direction == Direction.OUT,
+            Message.author != Author.PHONE,
+            Message.state == MessageState.SENT,
+            _OF_THIS_NUMBER,
+        )
+    )
+    if message is None or not any(same_address(message.chat.jid, one) for one in news.chat):
+        return
+    if message.asked_again_at is None:
+        message.asked_again_at = now
+    elif was_sent_again(message.asked_again_at, message.sending_since):
+        _change_sent(message, Outcome(MessageState.FAILED, FailCause.UNREADABLE))
+    db.session.commit()
+
+
+def send_again(now: datetime, policy: MessagePolicy) -> None:
+    """What was asked for, once, if no other device has said meanwhile that it has it."""
+    waiting = select(Message).where(
+        Message.asked_again_at <= now - SEND_AGAIN_AFTER,
+        Message.asked_again_at >= Message.sending_since,
+        Message.state == MessageState.SENT,
+    )
+    for message in db.session.scalars(waiting):
+        sent = message.at or message.created_at
+        outcome = after_asked_again(message.author, message.created_at, sent, policy, now)
+        _change_sent(message, outcome)
+    db.session.commit()
+
+
+def _change_sent(message: Message, outcome: Outcome) -> None:
+    change = update(Message).where(Message.id == message.id, Message.state == MessageState.SENT)
+    db.session.execute(change.values(state=outcome.state, cause=outcome.cause, not_before=None))
+
+
 def _end_unknown(where: list[ColumnElement[bool]], now: datetime) -> None:
     sending = select(Message).where(Message.state == MessageState.SENDING, *where)
     for message in db.session.scalars(sending):
@@ -367,7 +418,7 @@ def _end_unknown(where: list[ColumnElement[bool]], now: datetime) -> None:
 
 
 def _apply(message: Message, failure: SendFailure, now: datetime, detail: str) -> None:
-    outcome = after_send_failure(failure, message.unknown_ends, now)
+    outcome = after_send_failure(failure, message.unknown_ends, now, message.postponed)
     settle = (
         update(Message)
         .where(Message.id == message.id, Message.state == MessageState.SENDING)
@@ -376,6 +427,7 @@ def _apply(message: Message, failure: SendFailure, now: datetime, detail: str) -
             cause=outcome.cause,
             cause_detail=detail[:300] or None,
             unknown_ends=outcome.unknown_ends,
+            postponed=outcome.postponed,
             not_before=outcome.not_before,
         )
     )

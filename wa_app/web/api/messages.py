@@ -5,7 +5,7 @@ from flask_babel import gettext as _
 from flask_login import login_required
 
 from wa_app.domain.errors import ConnectionNotFound, NotFound, PairFirst, WrongInput
-from wa_app.domain.messages import MessageState
+from wa_app.domain.messages import MessageState, was_sent_again
 from wa_app.models import Connection, Message
 from wa_app.services.bot import settings
 from wa_app.services.connections import registry, requests
@@ -72,6 +72,7 @@ def _described(message: Message) -> dict[str, object]:
         "state": message.state,
         "cause": message.cause,
         "perhapsTwice": message.state is not MessageState.FAILED and message.unknown_ends > 0,
+        "sentAgain": was_sent_again(message.asked_again_at, message.sending_since),
         "createdAt": iso(message.created_at),
         "at": iso(message.at),
     }

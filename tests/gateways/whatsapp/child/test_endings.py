@@ -240,18 +240,78 @@ def test_a_proxy_with_an_odd_name_is_no_full_disk() -> None:
         assert close == Close(None, Reason.UNREACHABLE)
 
 
+LID_CACHE = (
+    "failed to get user info for 34@s.whatsapp.net to fill LID cache: failed to send usync query: "
+)
+DEVICES = "failed to get device list: failed to send usync query: "
+
+
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
         ("failed to send message node: websocket not connected", SendFailure.NOT_SENT),
         ("client is nil", SendFailure.NOT_SENT),
+        (f"{LID_CACHE}websocket not connected", SendFailure.NOT_SENT),
+        (
+            f"{DEVICES}websocket disconnected before info query returned response",
+            SendFailure.NOT_SENT,
+        ),
+        (f"{LID_CACHE}info query returned status 429: rate-overlimit", SendFailure.LATER),
+        (f"{LID_CACHE}info query timed out", SendFailure.LATER),
+        (f"{DEVICES}info query returned status 503: service-unavailable", SendFailure.LATER),
+        (f"{DEVICES}info query returned unknown error: <error/>", SendFailure.LATER),
+        ("failed to send usync query: info query timed out", SendFailure.LATER),
+        ("failed to get group members: info query returned status 500: x", SendFailure.LATER),
+        ("failed to get LID for PN 34@s.whatsapp.net: database is locked", SendFailure.LATER),
+        ("failed to save cached sessions: database or disk is full", SendFailure.LATER),
+        ("failed to get group members: that group does not exist", SendFailure.REFUSED),
+        (
+            "failed to get group members: you're not participating in that group",
+            SendFailure.REFUSED,
+        ),
+        ("server returned error 429", SendFailure.LATER),
+        ("server returned error 500", SendFailure.LATER),
+        ("server returned error 503", SendFailure.LATER),
+        ("server returned error 404", SendFailure.REFUSED),
+        ("can't send message to unknown server hosted", SendFailure.REFUSED),
+        ("failed to send message node: broken pipe", SendFailure.UNKNOWN),
+        ("websocket disconnected before message send returned response", SendFailure.UNKNOWN),
+        ("x: failed to get device list: info query timed out", SendFailure.UNKNOWN),
+        ("Hola\nserver returned error 429", SendFailure.UNKNOWN),
         ("server returned error 463", SendFailure.RESTRICTED),
         ("server returned error 420", SendFailure.REFUSED),
         ("no LID found for 999@s.whatsapp.net from server", SendFailure.REFUSED),
         ("timed out waiting for message send response", SendFailure.UNKNOWN),
-        ("server returned error 500", SendFailure.UNKNOWN),
         ("something nobody has seen yet", SendFailure.UNKNOWN),
     ],
 )
 def test_what_a_failed_send_means(error: str, failure: SendFailure) -> None:
     assert outgoing.meaning(error) is failure
+
+
+def test_a_look_up_that_fails_in_a_way_that_nobody_has_seen_yet_is_no_end_in_the_middle() -> None:
+    assert outgoing.meaning_of_lookup("ValueError") is SendFailure.LATER
+    assert outgoing.meaning_of_lookup("websocket not connected") is SendFailure.NOT_SENT
+
+
+COPY = "Failed to encrypt 3EB01 for 200000000000018:3@lid: can't encrypt message for device: no"
+
+
+def test_which_device_got_no_copy_is_read_in_the_log() -> None:
+    found = endings.not_encrypted(endings.CLIENT_LOG, COPY)
+    assert found == ("3EB01", "200000000000018:3@lid")
+
+
+@pytest.mark.parametrize(
+    ("logger", "line"),
+    [
+        ("whatsmeow.Client.Socket", COPY),
+        ("Whatsmeow.Database", COPY),
+        (endings.CLIENT_LOG, f"Error decrypting message {COPY} from 34@s.whatsapp.net: no"),
+        (endings.CLIENT_LOG, f"Error decrypting message x\n{COPY}"),
+        (endings.CLIENT_LOG, f"{COPY}\nfrom a name"),
+        (endings.CLIENT_LOG, "Failed to encrypt 3EB01 two for 34@s.whatsapp.net: no"),
+    ],
+)
+def test_no_text_that_a_stranger_chooses_takes_a_copy_away(logger: str, line: str) -> None:
+    assert endings.not_encrypted(logger, line) is None

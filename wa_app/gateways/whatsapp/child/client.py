@@ -24,10 +24,13 @@ from neonize.proto.Neonize_pb2 import JID
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence
+from neonize.utils.jid import Jid2String
+from neonize.utils.log import _log_queue as unread_log
 from neonize.utils.log import log as library_log
 
 from wa_app.gateways.whatsapp.child import library_events
-from wa_app.gateways.whatsapp.child.endings import LibraryError
+from wa_app.gateways.whatsapp.child.endings import LibraryError, not_encrypted
+from wa_app.gateways.whatsapp.child.library_events import PHONE_NUMBERS
 from wa_app.gateways.whatsapp.child.pipe import note
 from wa_app.gateways.whatsapp.files.session_file import library_name
 
@@ -69,10 +72,12 @@ class Client:
         """Held while an event is handled."""
         self.last_event_at = time.monotonic()
         self._listener = listener
+        self._own: Any = None  # our device, with its two JIDs
+        self._not_encrypted: set[tuple[str, str]] = set()  # message id, device
         self._client = self._make(session_file)
         library_log.setLevel(logging.WARNING)
         for root in LIBRARY_LOGS:
-            logging.getLogger(root).addHandler(_LogListener(listener.on_log))
+            logging.getLogger(root).addHandler(_LogListener(self._on_log))
 
     def _make(self, session_file: Path) -> Any:
         client = NewClient(
@@ -127,6 +132,12 @@ class Client:
             except Exception as error:
                 note(f"event {code} failed: {type(error).__name__}")
 
+    def _on_log(self, logger: str, line: str) -> None:
+        found = not_encrypted(logger, line)
+        if found is not None:
+            self._not_encrypted.add(found)
+        self._listener.on_log(logger, line)
+
     # ---- what it is asked
 
     def connect(self, proxy: str | None) -> None:
@@ -153,8 +164,8 @@ class Client:
 
     def me(self) -> tuple[str, str]:
         """Phone and name. Only when connected: before, asking this ends the process."""
-        me = self._client.get_me()
-        return f"+{me.JID.User}", me.PushName
+        self._own = self._client.get_me()
+        return f"+{self._own.JID.User}", self._own.PushName
 
     def phone_of(self, lid: Any) -> str | None:
         """The JID with the phone number that belongs to a LID, if the library knows it."""
@@ -177,14 +188,53 @@ class Client:
         me = self._client.get_me()
         return library_events.members(participants, (me.JID.User, me.LID.User), self.phone_of)
 
+    def addresses_of(self, jid: str) -> tuple[str, ...]:
+        """This JID of a person, and the other one if the library knows it."""
+        person = _jid(jid)
+        with suppress(LibraryError):
+            by_number = person.Server == PHONE_NUMBERS
+            other = self._client.get_lid_from_pn if by_number else self._client.get_pn_from_lid
+            found = self._ask(lambda: other(person))
+            if found.User:
+                return jid, f"{found.User}@{found.Server}"
+        return (jid,)
+
     def pairing_code(self, phone: str) -> str:
         return self._ask(lambda: str(self._client.PairPhone(phone, True)))
 
+    def devices_of(self, chat: str) -> frozenset[str]:
+        """The devices that a direct message goes to. The library would ask WhatsApp for them while
+        it sends, and keeps them: asked beforehand, nothing has left while that takes its time."""
+        if self._own is None:
+            raise LibraryError("websocket not connected, said without asking it")
+        user = _jid(chat)
+        if user.Server == PHONE_NUMBERS:
+            user = self._lid_of(user)
+        ours = {_device(self._own.JID), _device(self._own.LID)}
+        found = self._ask(lambda: self._client.get_user_devices(user, _user(self._own.LID)))
+        return frozenset(_device(one) for one in found if one.User == user.User) - ours
+
+    def _lid_of(self, jid: Any) -> Any:
+        lid = self._ask(lambda: self._client.get_lid_from_pn(jid))
+        if not lid.User:
+            self._ask(lambda: self._client.get_user_info(jid))
+            lid = self._ask(lambda: self._client.get_lid_from_pn(jid))
+        if not lid.User:
+            raise LibraryError(f"no LID found for {jid.User} from server")
+        return lid
+
     def send(self, chat: str, text: str) -> tuple[str, datetime]:
+        self._not_encrypted.clear()
         # As a message: given a mere text, the library looks for groups mentioned in it.
         message = Message(conversation=text)
         answer = self._ask(lambda: self._client.send_message(_jid(chat), message))
         return answer.ID, _time(answer.Timestamp)
+
+    def not_reached(self, wa_id: str) -> set[str]:
+        """The devices that got no copy of the message sent last. The library says so in its log
+        alone, and reports success even if that is all of them."""
+        unread_log.join()
+        return {device for id, device in self._not_encrypted if id == wa_id}
 
     def show_typing(self, chat: str) -> None:
         composing = ChatPresence.CHAT_PRESENCE_COMPOSING
@@ -223,6 +273,16 @@ class _LogListener(logging.Handler):
 def _jid(text: str) -> Any:
     user, _, server = text.partition("@")
     return JID(User=user, Server=server, Device=0, RawAgent=0, Integrator=0, IsEmpty=False)
+
+
+def _user(jid: Any) -> Any:
+    """The JID without its device."""
+    return JID(User=jid.User, Server=jid.Server, Device=0, RawAgent=0, Integrator=0, IsEmpty=False)
+
+
+def _device(jid: Any) -> str:
+    """As the library spells it in its log."""
+    return str(Jid2String(jid))
 
 
 def _time(stamp: int) -> datetime:

@@ -160,6 +160,32 @@ def in_log(logger: str, line: str) -> Ending | None:
     return None
 
 
+NOT_ENCRYPTED = re.compile(r"Failed to encrypt (\S+) for (\S+): .*")
+"""The id of a message of ours, and the device that it was to go to (whatsmeow, send.go)."""
+
+
+def not_encrypted(logger: str, line: str) -> tuple[str, str] | None:
+    found = NOT_ENCRYPTED.fullmatch(line) if logger == CLIENT_LOG else None
+    return (found[1], found[2]) if found else None
+
+
+ASKED_AGAIN = re.compile(
+    r"Failed to handle retry receipt for (\d+@(?:s\.whatsapp\.net|lid))/(\S+)"
+    r" from (\d+)(?::\d+)?@(\S+): couldn't find message \2"
+)
+"""In a direct chat, one of our messages, and the device that could not read it (whatsmeow,
+receipt.go, retry.go)."""
+
+
+def asked_again(logger: str, line: str) -> tuple[str, str] | None:
+    """The chat and the message that a device of the person there asks for, and that the library
+    does not know: an earlier process sent it. Our own devices, and groups, are nobody's chat."""
+    found = ASKED_AGAIN.fullmatch(line) if logger == CLIENT_LOG else None
+    if found is None or found[1] != f"{found[3]}@{found[4]}":
+        return None
+    return found[1], found[2]
+
+
 DISK_TROUBLE = re.compile(r"disk is full|readonly database|disk I/O error")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from wa_app.domain.sessions.policy import QR_LIFETIMES, QR_TOTAL, qr_lifetime
 from wa_app.domain.sessions.socket_messages import (
     Alive,
+    AskedAgain,
     Command,
     Dial,
     End,
@@ -227,6 +228,10 @@ class Session:
         self._end(endings.OUTDATED)
 
     def on_log(self, logger: str, line: str) -> None:
+        asked = endings.asked_again(logger, line)
+        if asked is not None:
+            chat, wa_id = asked
+            self._worker.tell(AskedAgain(wa_id, self._client.addresses_of(chat)))
         ending = endings.in_log(logger, line)
         if ending is not None:
             self._end(ending)
