@@ -30,6 +30,7 @@ class AlertKind(StrEnum):
     DISK_NEARLY_FULL = "disk_nearly_full"
     BACKUP_FAILED = "backup_failed"
     STALLED = "stood_still"  # the service restarted itself
+    FOLDER_AWAY = "folder_away"  # the data folder was emptied or exchanged, and is back
 
 
 HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
@@ -46,8 +47,10 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
 MAY_HEAL = frozenset({AlertKind.ATTEMPTS, AlertKind.RETRIES_EXHAUSTED, AlertKind.DISK_NEARLY_FULL})
 """People hear of it only when it has lasted. `RETRIES_EXHAUSTED` heals only after an outage."""
 
-STALLED_LASTS = timedelta(hours=1)
-"""Standing still is over when it is noticed; whatever more of it comes within this is no news."""
+OVER_WHEN_TOLD = frozenset({AlertKind.STALLED, AlertKind.FOLDER_AWAY})
+"""Over when they are noticed; whatever more of them comes within `NO_NEWS_FOR` is no news."""
+
+NO_NEWS_FOR = timedelta(hours=1)
 
 
 # ---- one connection

@@ -59,7 +59,9 @@ class Sockets(Protocol):
     def tell(self, socket_id: int, command: Command) -> bool:
         """Hand a command to a socket; False when that socket is gone."""
 
-    def has_credentials(self, connection_id: str) -> bool: ...
+    def has_credentials(self, connection_id: str) -> bool | None:
+        """Whether there is a login. None: nothing is there that could say it, not even that it
+        has ended."""
 
     def forget(self, connection_id: str) -> bool:
         """Delete the login; False when there was none. Raises OSError."""

@@ -19,6 +19,7 @@ ABOUT: Mapping[AlertKind, str] = {
     AlertKind.DISK_NEARLY_FULL: lazy_gettext("Free space: %(what)s"),
     AlertKind.BACKUP_FAILED: lazy_gettext("Detail: %(what)s"),
     AlertKind.STALLED: lazy_gettext("Detail: %(what)s"),
+    AlertKind.FOLDER_AWAY: lazy_gettext("Detail: %(what)s"),
 }
 """What `about` is, where it is not a number."""
 

@@ -47,13 +47,19 @@ def recover(
             connection.effective,
             connection.observed,
             Moment(now, dice(), settings.policy),
-            has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
+            has_credentials=_has_credentials(connection, gateways),
             stopped_at=stopped_at,
             spread=spread,
         )
         transitions.apply(connection, resumed, now, settings.policy)
     db.session.commit()
     log.info("connections resumed", count=len(connections))
+
+
+def _has_credentials(connection: Connection, gateways: Gateways) -> bool:
+    """Where nothing is there to say it, what was known stays, and the dial says what is wrong."""
+    found = gateways.sockets[connection.channel].has_credentials(connection.id)
+    return connection.has_credentials if found is None else found
 
 
 def _drain(connection_id: str, files: SessionStore) -> None:

@@ -56,6 +56,11 @@ class Folder:
         """Only the sealed file counts: there is no open one, or one with nothing in it."""
         return self.sealed_file.exists() and not session_file.has_device(self.session_file)
 
+    @property
+    def is_blank(self) -> bool:
+        """There is nothing that could say whether a device was linked, or is still."""
+        return not self.sealed_file.exists() and session_file.is_empty(self.session_file)
+
     def forms(self) -> tuple[tuple[int, int] | None, ...]:
         """Which sealed and which open file there is. Another answer than before: the session was
         sealed, opened or removed meanwhile, or all of that in turn."""
