@@ -15,8 +15,8 @@ from wa_app.domain.sessions.closes import Close
 @dataclass(frozen=True)
 class Dial:
     """Open one socket. `socket_id` is never used twice; `pair_phone` is E.164 digits with a plus
-    and asks for a pairing code instead of a QR; `proxy` is an http or socks5 URL; `linked`: there is
-    a login, whatever has become of its file."""
+    and asks for a pairing code instead of a QR; `proxy` is an http or socks5 URL; `linked`: there
+    is a login, whatever has become of its file."""
 
     connection_id: str
     socket_id: int
