@@ -89,6 +89,10 @@ class SessionStore(Protocol):
     def check(self, session: bytes) -> bool:
         """Whether this is an export that `restore` would take."""
 
+    def is_usable(self, connection_id: str) -> bool:
+        """Whether a socket that was opened now could save its login, and would not have to leave
+        at once for want of room."""
+
     def folders(self) -> Iterable[str]:
         """Connections with a session folder in use, those in quarantine not counted."""
 

@@ -126,7 +126,10 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     ),
     (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
         _("The server cannot save the login of this number."),
-        _("Ask your administrator to look at the disk of the server, then press Reconnect."),
+        _(
+            "Ask your administrator to look at the disk of the server. The number reconnects by "
+            "itself as soon as there is room."
+        ),
         Action.RECONNECT,
     ),
     (Hold.CREDENTIALS_CORRUPT, Reason.CLEANUP_FAILED): Explanation(

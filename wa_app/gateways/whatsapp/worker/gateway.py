@@ -208,6 +208,9 @@ class WhatsAppGateway:
     def check(self, session: bytes) -> bool:
         return session_file.is_export(session)
 
+    def is_usable(self, connection_id: str) -> bool:
+        return self._folders.of(connection_id).is_usable()
+
     def folders(self) -> Iterable[str]:
         return self._folders.in_use()
 
