@@ -17,6 +17,7 @@ from wa_app.gateways.practice import PracticeGateway
 from wa_app.gateways.whatsapp.worker.gateway import WhatsAppGateway
 from wa_app.models import utc_now
 from wa_app.services.connections.practice import PracticeRows
+from wa_app.services.data_folder import DataFolder, refuse_lost_database
 from wa_app.services.notifications.alerts import Alerts
 from wa_app.services.notifications.mails import Mailer
 from wa_app.services.runtime.lifecycle import Runtime
@@ -25,13 +26,16 @@ from wa_app.web.http import access
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:
-    """The application. Raises `SettingError` for a setting that makes no sense."""
+    """The application. Raises `SettingError` for a setting that makes no sense, and for a data
+    folder whose database is lost."""
     settings = settings or config.load()
     logs.configure(settings.log_format)
     _make_data_dir(settings)
+    refuse_lost_database(settings)
     app = Flask(__name__)
     app.config.from_mapping(_flask_config(settings))
     _bind_extensions(app)
+    _bind_data_folder(app, DataFolder(settings))
     web.register(app)
     cli.register(app, create_runtime)
     if settings.trusted_proxies:
@@ -126,6 +130,19 @@ def _bind_extensions(app: Flask) -> None:
     babel.init_app(app, locale_selector=access.choose_locale)
     bootstrap.init_app(app)
     limiter.init_app(app)
+
+
+def _bind_data_folder(app: Flask, folder: DataFolder) -> None:
+    app.extensions["data_folder"] = folder
+
+    def refuse_another(*_: Any) -> None:
+        """SQLite would make an empty database there."""
+        if folder.loss() is not None:
+            raise sqlite3.OperationalError("the data folder is another one")
+
+    if folder.database is not None:
+        with app.app_context():
+            event.listen(db.engine, "do_connect", refuse_another)
 
 
 @event.listens_for(Engine, "connect")

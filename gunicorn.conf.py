@@ -5,9 +5,11 @@ import sys
 import threading
 
 from wa_app.config import SettingError, load
+from wa_app.services.data_folder import refuse_lost_database
 
 try:
     _settings = load()
+    refuse_lost_database(_settings)
 except SettingError as error:
     sys.exit(f"Vigía cannot start: {error}")
 

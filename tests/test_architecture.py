@@ -46,6 +46,7 @@ SERVICES = (
     "connections",
     "notifications",
     "audit",
+    "data_folder",
     "ownership",
     "waiting",
 )

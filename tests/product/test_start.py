@@ -14,7 +14,7 @@ import pytest
 from wa_app import config
 
 from .conftest import ANA, CARLA, Start
-from .server import RUN, Server, serving
+from .server import GUNICORN, RUN, Server, serving
 from .visitor import PASSWORD, Visitor
 
 TAKEN = "http://127.0.0.1:1"  # nobody listens there
@@ -106,6 +106,22 @@ def test_a_port_that_is_taken_is_said_in_one_sentence_and_changes_nothing(new: S
     place = f"HOST=127.0.0.1 with PORT={new.port}"
     assert sentence == f"Vigía cannot start: {place} cannot be listened on: Address already in use."
     assert not new.data_dir.exists()  # the first login is not made for nobody to read
+
+
+@pytest.mark.parametrize("command", [RUN, GUNICORN])
+def test_a_lost_database_beside_logins_is_said_in_one_sentence(
+    prepare: Start, command: list[str]
+) -> None:
+    server = prepare()
+    (server.data_dir / "sessions" / "a-number").mkdir(parents=True)
+    (server.data_dir / "vigia.db").write_bytes(b"")
+    assert server.launch(command).wait_for_end() != 0
+    [sentence] = server.log().splitlines()
+    assert sentence.startswith("Vigía cannot start: ")
+    assert "vigia.db is empty or missing" in sentence
+    said = server.flask("db", "upgrade")
+    assert (said.returncode, "vigia.db is empty or missing" in said.stderr) == (1, True)
+    assert (server.data_dir / "vigia.db").stat().st_size == 0
 
 
 def test_another_vigia_on_the_port_is_not_taken_for_this_one(new: Server, start: Start) -> None:

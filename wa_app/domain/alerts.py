@@ -33,6 +33,7 @@ class AlertKind(StrEnum):
     BACKUP_FAILED = "backup_failed"
     CLOCK_WRONG = "clock_wrong"
     STALLED = "stood_still"  # the service restarted itself
+    FOLDER_AWAY = "folder_away"  # the data folder was emptied or exchanged, and is back
 
 
 HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
@@ -59,8 +60,10 @@ RECURRING: Mapping[AlertKind, tuple[Callable[[Observed], tuple[datetime, ...]], 
 }
 """What heals at once and comes again: when it came, and how often within an hour is no news yet."""
 
-STALLED_LASTS = timedelta(hours=1)
-"""Standing still is over when it is noticed; whatever more of it comes within this is no news."""
+OVER_WHEN_TOLD = frozenset({AlertKind.STALLED, AlertKind.FOLDER_AWAY})
+"""Over when they are noticed; whatever more of them comes within `NO_NEWS_FOR` is no news."""
+
+NO_NEWS_FOR = timedelta(hours=1)
 
 
 # ---- one connection

@@ -59,7 +59,9 @@ class Sockets(Protocol):
     def tell(self, socket_id: int, command: Command) -> bool:
         """Hand a command to a socket; False when that socket is gone."""
 
-    def has_credentials(self, connection_id: str) -> bool: ...
+    def has_credentials(self, connection_id: str) -> bool | None:
+        """Whether there is a login. None: nothing is there that could say it, not even that it
+        has ended."""
 
     def forget(self, connection_id: str) -> bool:
         """Delete the login; False when there was none. Raises OSError."""
@@ -86,6 +88,10 @@ class SessionStore(Protocol):
 
     def check(self, session: bytes) -> bool:
         """Whether this is an export that `restore` would take."""
+
+    def is_usable(self, connection_id: str) -> bool:
+        """Whether a socket that was opened now could save its login, and would not have to leave
+        at once for want of room."""
 
     def folders(self) -> Iterable[str]:
         """Connections with a session folder in use, those in quarantine not counted."""

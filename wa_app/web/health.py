@@ -5,17 +5,18 @@ import socket
 from collections.abc import Callable, Mapping
 
 import structlog
-from flask import Blueprint, jsonify
+from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 
 from wa_app.extensions import db
-from wa_app.services import ownership
+from wa_app.services import data_folder, ownership
 from wa_app.services.runtime import database
 from wa_app.services.runtime.database import Tables
 from wa_app.web.http.errors import RETRY_AFTER
 from wa_app.web.http.times import now
+from wa_app.wording.refusals import ERRORS
 from wa_app.wording.times import iso
 
 log = structlog.get_logger()
@@ -33,9 +34,14 @@ def healthz() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    checks = {name: _outcome(name, check) for name, check in CHECKS.items()}
+    if data_folder.of(current_app).loss() is not None:  # what is still open says nothing
+        checks = dict.fromkeys(CHECKS, "failed")
+        message = str(ERRORS["folder_away"].sentence)
+    else:
+        checks = {name: _outcome(name, check) for name, check in CHECKS.items()}
+        message = _("The service is starting. Try again in a few seconds.")
     ready = all(outcome != "failed" for outcome in checks.values())
-    message = _("Ready.") if ready else _("The service is starting. Try again in a few seconds.")
+    message = _("Ready.") if ready else message
     body = {"success": ready, "message": message, "timestamp": iso(now()), "checks": checks}
     if ready:
         return jsonify(body)
@@ -50,6 +56,10 @@ def _outcome(name: str, check: Callable[[], str]) -> str:
         db.session.rollback()
         log.warning("not ready", check=name, error=str(error))
         return "failed"
+
+
+def _folder() -> str:
+    return "in place"
 
 
 def _database() -> str:
@@ -71,6 +81,7 @@ def _runtime() -> str:
 
 
 CHECKS: Mapping[str, Callable[[], str]] = {
+    "folder": _folder,
     "database": _database,
     "migrations": _migrations,
     "runtime": _runtime,

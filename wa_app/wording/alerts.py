@@ -51,6 +51,14 @@ ALERTS: Mapping[AlertKind, Explanation] = {
         _("All numbers reconnect by themselves. If it happens again, look at the log."),
         Action.WAIT,
     ),
+    AlertKind.FOLDER_AWAY: Explanation(
+        _("The data folder was emptied or exchanged while the service ran."),
+        _(
+            "It is back, and all numbers reconnect by themselves. What was written in between may "
+            "be missing: look at who touched the folder."
+        ),
+        Action.WAIT,
+    ),
 }
 
 

@@ -107,7 +107,7 @@ HOLDS: Mapping[Hold, Explanation] = {
         _("This WhatsApp account asks for a passkey."),
         _(
             "This version cannot link such accounts yet. If you can do without the passkey, remove "
-            "it on the phone: in WhatsApp Settings, Account, Passkeys. Then press Connect."
+            "it on the phone: in WhatsApp Settings, Account, Passkeys. Then press %(button)s."
         ),
         Action.PAIR,
     ),
@@ -162,13 +162,16 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     ),
     (Hold.RETRIES_EXHAUSTED, Reason.FOLDER_UNUSABLE): Explanation(
         _("The server cannot save the login of this number."),
-        _("Ask your administrator to look at the disk of the server, then press %(button)s."),
+        _(
+            "Ask your administrator to look at the disk of the server. The number reconnects by "
+            "itself as soon as there is room."
+        ),
         Action.RECONNECT,
     ),
     (Hold.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT): Explanation(
         _("The program part that talks to WhatsApp keeps failing."),
         _(
-            "Several attempts failed. Press Reconnect to try again. If it fails again, tell your "
+            "Several attempts failed. Press %(button)s to try again. If it fails again, tell your "
             "administrator: an upgrade may be needed."
         ),
         Action.RECONNECT,
@@ -204,7 +207,7 @@ PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
 PAIRING_REFUSED = Explanation(
     _("WhatsApp does not link this number for now."),
     _(
-        "Mostly it was tried too often. Wait a day, then press Connect and scan the QR code; "
+        "Mostly it was tried too often. Wait a day, then press %(button)s and scan the QR code; "
         "more attempts before that make WhatsApp refuse for longer."
     ),
     Action.PAIR,

@@ -20,6 +20,7 @@ ABOUT: Mapping[AlertKind, str] = {
     AlertKind.CLOCK_WRONG: lazy_gettext("Difference: %(what)s"),
     AlertKind.BACKUP_FAILED: lazy_gettext("Detail: %(what)s"),
     AlertKind.STALLED: lazy_gettext("Detail: %(what)s"),
+    AlertKind.FOLDER_AWAY: lazy_gettext("Detail: %(what)s"),
 }
 """What `about` is, where it is not a number."""
 

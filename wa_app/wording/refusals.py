@@ -66,6 +66,13 @@ ERRORS: Mapping[str, Words] = {
     "too_large": Words(413, _("This is too large.")),
     "too_often": Words(429, _("That was too often. Wait a moment and try again.")),
     "internal": Words(500, _("Something went wrong on our side. It has been noted.")),
+    "folder_away": Words(
+        503,
+        _(
+            "The data folder of this service was emptied or exchanged. Put it back, or restart the "
+            "service to use what is there now. Until then all numbers rest; none was unlinked."
+        ),
+    ),
     "unavailable": Words(503, _("The service cannot answer just now. Try again in a few seconds.")),
 }
 

@@ -49,9 +49,16 @@ class Desk:
             self.news.append((socket_id, news))
             self._changed.notify_all()
 
-    def open(self, name: str, *, proxy: str | None = None, pair_phone: str | None = None) -> Socket:
+    def open(
+        self,
+        name: str,
+        *,
+        proxy: str | None = None,
+        pair_phone: str | None = None,
+        linked: bool = False,
+    ) -> Socket:
         socket = Socket(self, name, next(self._numbers))
-        self.gateway.open(Dial(name, socket.id, pair_phone, proxy or self.proxy))
+        self.gateway.open(Dial(name, socket.id, pair_phone, proxy or self.proxy, linked))
         return socket
 
     def wait_until(self, found: Callable[[], T], what: str, timeout: float = DEFAULT_TIMEOUT) -> T:

@@ -114,7 +114,7 @@ def test_a_login_into_silence_can_be_closed(
 
 
 def test_a_dial_can_be_closed_before_its_process_has_started(desk: Desk, name: str) -> None:
-    assert desk.open(name).close() == Close(None, Reason.REQUESTED, has_credentials=False)
+    assert desk.open(name).close() == Close(None, Reason.REQUESTED)
     assert session_processes() == []
 
 

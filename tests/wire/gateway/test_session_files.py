@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,61 @@ def stranger(desk: Desk, name: str) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-CORRUPT = Close(None, Reason.FILE_CORRUPT, has_credentials=False)
+CORRUPT = Close(None, Reason.FILE_CORRUPT)
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def emptied_beside_its_log(file: Path) -> None:
+    emptied(file)
+    file.with_name("session.db-wal").write_bytes(b"what is left of it")
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def removed_with_its_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+
+
+@pytest.mark.parametrize(
+    "harm", [emptied, emptied_beside_its_log, removed, removed_with_its_folder]
+)
+def test_a_login_whose_file_is_lost_is_damaged_and_no_new_number(
+    desk: Desk, socket: Socket, name: str, harm: Callable[[Path], None]
+) -> None:
+    """Where nothing was linked yet it is as it should be, and a QR is shown."""
+    socket.close()
+    harm(socket.folder / "session.db")
+    left = sorted(path.name for path in socket.folder.glob("session.db*"))
+    assert desk.gateway.has_credentials(name) is None
+    assert desk.open(name, linked=True).wait_for_close() == CORRUPT
+    kept = [path.name for place in quarantined(desk, name) for path in place.iterdir()]
+    assert sorted(kept) == left
+    desk.open(name).wait_for(Qr)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (emptied, Reason.FILE_CORRUPT),
+        (removed, Reason.FILE_CORRUPT),
+        (removed_with_its_folder, Reason.FOLDER_UNUSABLE),
+    ],
+)
+def test_a_login_that_is_lost_while_it_is_used_was_not_unlinked(
+    server: WhatsAppServer,
+    ana: Phone,
+    socket: Socket,
+    harm: Callable[[Path], None],
+    reason: Reason,
+) -> None:
+    harm(socket.folder / "session.db")
+    server.fault("reset", ana.device)
+    assert socket.wait_for_close() == Close(None, reason)
 
 
 def quarantined(desk: Desk, name: str) -> list[Path]:

@@ -29,7 +29,7 @@ SMALL_DISK = 'mount -t tmpfs -o size=$0 none "$1" && cp -a "$2/." "$1" && shift 
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
-    return {"RECONNECT_BASE_DELAY": "0.3", "HEARTBEAT": "0.4"}
+    return {"RECONNECT_BASE_DELAY": "0.3", "HEARTBEAT": "0.4", "MONITOR_INTERVAL": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,10 @@ class Disk:
             yield
         finally:
             filler.unlink()
+
+    def make_room(self, size: int) -> None:
+        filler = self.path / "filler"
+        os.truncate(filler, filler.stat().st_size - size)
 
     @contextmanager
     def read_only(self, part: str) -> Iterator[None]:
@@ -154,3 +158,19 @@ def test_what_cannot_be_written_is_left_alone_until_it_can(
         assert (disk.path / "sessions" / number.id / "session.db").read_bytes() == kept
     number.wait_for("CONNECTED")
     assert device.logins == 2
+
+
+@pytest.mark.parametrize("free", [TOO_LITTLE, 0])
+def test_a_disk_that_is_full_for_long_holds_the_number_until_the_next_look_after_it(
+    disk: Disk, answering: Number, phone: Phone, free: int
+) -> None:
+    """However often it was in vain before: nobody has to wait out a pause, or to click."""
+    with disk.full(free):
+        answering.wait_for("RETRIES_EXHAUSTED" if free else lambda seen: not seen["connected"])
+        if not free:
+            disk.make_room(TOO_LITTLE)  # so that the row can be written
+            answering.wait_for("RETRIES_EXHAUSTED")
+    assert answering.wait_for("CONNECTED", timeout=20)["hasQR"] is False
+    held = [event for event in answering.events() if event["hold"]]
+    assert [event["hold"] for event in held] == ["RETRIES_EXHAUSTED"]  # not lifted in between
+    assert phone.device.most_sockets == 1

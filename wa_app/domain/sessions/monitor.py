@@ -52,14 +52,25 @@ def _reconnect_after_cooldown(observed: Observed, moment: Moment) -> Observed | 
     )
 
 
-def may_lift(observed: Observed, now: datetime) -> bool:
+def is_of_outage(observed: Observed) -> bool:
     """Whether an outage ending would end this hold."""
     return (
         observed.hold is Hold.RETRIES_EXHAUSTED
         and observed.has_credentials
         and observed.hold_cause in OUTAGE_REASONS
-        and (observed.hold_until is None or observed.hold_until <= now)
     )
+
+
+def may_lift(observed: Observed, now: datetime, *, is_news: bool = False) -> bool:
+    """Whether it ends now that the outage is over. The pause between lifts is for what seems to
+    be over and is not; `is_news`: it was seen to last until just now."""
+    paused = observed.hold_until is not None and observed.hold_until > now
+    return is_of_outage(observed) and (is_news or not paused)
+
+
+def waits_for_disk(observed: Observed) -> bool:
+    """WhatsApp cannot tell when this is over; a look at the disk can."""
+    return is_of_outage(observed) and observed.hold_cause is Reason.FOLDER_UNUSABLE
 
 
 def lifted(observed: Observed, moment: Moment) -> Observed:

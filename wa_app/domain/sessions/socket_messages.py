@@ -15,12 +15,14 @@ from wa_app.domain.sessions.closes import Close
 @dataclass(frozen=True)
 class Dial:
     """Open one socket. `socket_id` is never used twice; `pair_phone` is E.164 digits with a plus
-    and asks for a pairing code instead of a QR; `proxy` is an http or socks5 URL."""
+    and asks for a pairing code instead of a QR; `proxy` is an http or socks5 URL; `linked`: there
+    is a login, whatever has become of its file."""
 
     connection_id: str
     socket_id: int
     pair_phone: str | None = None
     proxy: str | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True)

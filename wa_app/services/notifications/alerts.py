@@ -18,7 +18,8 @@ from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
 from wa_app.domain.alerts import (
-    STALLED_LASTS,
+    NO_NEWS_FOR,
+    OVER_WHEN_TOLD,
     AlertKind,
     Course,
     cause_of,
@@ -159,7 +160,7 @@ class Alerts:
         for alert in known:
             if alert.recovered:  # as was reported
                 alert.ended_at = now
-            if alert.kind is AlertKind.STALLED and now - alert.began_at >= STALLED_LASTS:
+            if alert.kind in OVER_WHEN_TOLD and now - alert.began_at >= NO_NEWS_FOR:
                 alert.ended_at, alert.recovered = now, True
         return [*known, *self._follow_disk(known, now)]
 
@@ -180,7 +181,7 @@ class Alerts:
             _raise(alert, now)
             post.tell(alert, post.administrators)
         elif alert.ended_at is not None and alert.raised_at is not None:
-            if alert.kind is not AlertKind.STALLED:
+            if alert.kind not in OVER_WHEN_TOLD:
                 post.recovered(alert)
 
 
@@ -260,6 +261,10 @@ def clock_right() -> None:
 
 def stood_still(detail: str, now: datetime) -> None:
     _report(AlertKind.STALLED, detail, now)
+
+
+def folder_away(detail: str, now: datetime) -> None:
+    _report(AlertKind.FOLDER_AWAY, detail, now)
 
 
 def _over(kind: AlertKind) -> None:

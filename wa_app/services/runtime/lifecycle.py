@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from wa_app import __version__
 from wa_app.config import Settings
 from wa_app.gateways.base import Gateways
 from wa_app.models import utc_now
-from wa_app.services import ownership
+from wa_app.services import data_folder, ownership
 from wa_app.services.bot import answers
 from wa_app.services.messages.dispatch import Dispatch
 from wa_app.services.notifications.alerts import Alerts
@@ -24,7 +25,7 @@ from wa_app.services.operations import engine
 from wa_app.services.operations.context import Context
 from wa_app.services.runtime import jobs, watchdog
 from wa_app.services.runtime.scheduler import Job, Jobs
-from wa_app.services.runtime.watchdog import Watchdog
+from wa_app.services.runtime.watchdog import Restart, Watchdog
 from wa_app.services.sessions import recovery
 from wa_app.services.sessions.manager import Manager
 from wa_app.services.sessions.monitor import Monitor
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 LOCK_RETRY = 0.25  # seconds; a standby takes over well within 2
 MESSAGE_LOOK = 0.5
 MAIL_LOOK = 1.0  # seconds
+FOLDER_LOOK = 0.5
 POOL_SIZE = 32
 
 
@@ -58,6 +60,7 @@ class Runtime:
         self._alerts = alerts
         self._clock = clock
         self._dice = dice
+        self._folder = data_folder.of(app)
         self._lock = ownership.OwnerLock(self._settings.data_dir)
         self._since = clock()
         self._stop = threading.Event()
@@ -78,6 +81,7 @@ class Runtime:
             clock=clock,
             dice=dice,
             on_message=self._messages.set,
+            may_act=lambda: self._folder.loss() is None,
         )
         self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)
         self._dispatch = Dispatch(self._settings.messages, self._manager.tell, clock=clock)
@@ -101,7 +105,10 @@ class Runtime:
         )
 
     def start(self) -> None:
+        """Raises `SettingError` and OSError for a data folder that cannot be used."""
+        self._folder.remember()
         self._threads[0].start()
+        threading.Thread(target=self._guard_folder, name="data folder", daemon=True).start()
 
     def wake(self, connection_id: str) -> None:
         """A request was written in this process; the owner need not wait for its next look."""
@@ -156,9 +163,31 @@ class Runtime:
             self._scheduler.shutdown(wait=False)
             self._manager.stop()
             self._stop_gateways()
-            self._in_context(lambda: ownership.beat(self._clock(), self._since, stopped=True))
+            if self._folder.loss() is None:
+                self._in_context(lambda: ownership.beat(self._clock(), self._since, stopped=True))
         self._lock.release()
         log.info("stopped", owner=self.is_owner)
+
+    def _guard_folder(self) -> None:
+        """On another folder than ours nothing is done: the rows stay as they were, whatever the
+        session files there look like. When ours is back a new worker begins with it."""
+        while not self._stop.wait(FOLDER_LOOK):
+            loss = self._folder.loss()
+            if loss is None:
+                continue
+            lost_at = self._clock()
+            log.error(
+                "the data folder is another one: all connections are stopped until ours is back",
+                data=str(self._settings.data_dir.absolute()),
+                found=str(loss),
+            )
+            self.stop()
+            while not self._folder.is_back():
+                time.sleep(FOLDER_LOOK)
+            away = f"{(self._clock() - lost_at).total_seconds():.0f} s"
+            log.warning("the data folder is back, starting anew", after=away)
+            watchdog.write_report(self._report, Restart.FOLDER_AWAY, f"{loss}, {away}", lost_at)
+            watchdog.replace_worker()
 
     def _stop_gateways(self) -> None:
         for sockets in self._gateways.sockets.values():
@@ -172,8 +201,11 @@ class Runtime:
             return
         while not self._stop.is_set():
             try:
-                self.take_over()
-                break
+                if self._folder.has_tables():
+                    self.take_over()
+                    break
+                log.error("the database has no tables yet")
+                self._stop.wait(1)
             except Exception:
                 log.exception("start failed, trying again")
                 self._stop.wait(1)
@@ -184,7 +216,7 @@ class Runtime:
     def _wait_for_lock(self) -> bool:
         """Stand by until the lock is ours; False: stopped before it was."""
         policy, told_at = self._settings.policy, None
-        while not self._lock.acquire():
+        while self._folder.loss() is not None or not self._lock.acquire():
             now = self._clock()
             if told_at is None or now - told_at >= policy.heartbeat:
                 told_at = now

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum, auto
 from pathlib import Path
 
 import structlog
@@ -33,6 +34,13 @@ restart frees no lock."""
 
 LOOK = 1.0  # seconds
 LAST_WORDS = 10.0  # seconds an orderly end may take before the worker is killed
+
+
+class Restart(StrEnum):
+    """Why a worker replaces itself."""
+
+    STOOD_STILL = auto()
+    FOLDER_AWAY = auto()
 
 
 class Watchdog:
@@ -68,18 +76,19 @@ class Watchdog:
             what = self.look()
             if what is not None:
                 log.error("the service restarts itself", why=what)
-                self._write(what, now())
+                write_report(self._report, Restart.STOOD_STILL, what, now())
                 replace_worker()
                 return
 
-    def _write(self, what: str, at: datetime) -> None:
-        try:
-            with open(self._report, "w") as file:
-                json.dump({"what": what, "at": at.isoformat()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            log.exception("the report of the watchdog could not be written")
+
+def write_report(report: Path, why: Restart, what: str, at: datetime) -> None:
+    try:
+        with open(report, "w") as file:
+            json.dump({"why": why, "what": what, "at": at.isoformat()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        log.exception("the report of the restart could not be written")
 
 
 def replace_worker() -> None:
@@ -89,12 +98,19 @@ def replace_worker() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+ALERTS: Mapping[Restart, Callable[[str, datetime], None]] = {
+    Restart.STOOD_STILL: alerts.stood_still,
+    Restart.FOLDER_AWAY: alerts.folder_away,
+}
+
+
 def take_report(report: Path, now: datetime) -> str | None:
-    """What the last worker's watchdog reported, into the audit; the file is gone then. Needs an
+    """Why the last worker has replaced itself, into the audit; the file is gone then. Needs an
     application context."""
     try:
         told = json.loads(report.read_text())
         what, at = str(told["what"]), datetime.fromisoformat(told["at"])
+        why = Restart(told.get("why", Restart.STOOD_STILL))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError):
@@ -103,7 +119,7 @@ def take_report(report: Path, now: datetime) -> str | None:
         return None
     if not _is_recorded(at):  # a crash right here, before the file was gone
         audit.record(WATCHDOG, ACTION, what, at=at)
-        alerts.stood_still(what, now)
+        ALERTS[why](what, now)
         db.session.commit()
     report.unlink()
     return what

@@ -134,6 +134,15 @@ def _drop_old(folder: Path, spared: set[Path]) -> None:
                 log.warning("old backup not removed", path=str(old.path), error=str(error))
 
 
+def remove_unfinished(settings: Settings) -> None:
+    """What a crash has left of a copy that was being made. Only while nobody makes any."""
+    for part in (settings.data_dir / "backups").glob("*/*.part"):
+        try:
+            part.unlink()
+        except OSError as error:
+            log.warning("unfinished backup not removed", path=str(part), error=str(error))
+
+
 def remove(settings: Settings, connection_id: str) -> None:
     """All of a connection's. Raises OSError."""
     shutil.rmtree(settings.data_dir / "backups" / connection_id)

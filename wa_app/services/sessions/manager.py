@@ -68,8 +68,10 @@ class Manager:
         clock: Callable[[], datetime],
         dice: Callable[[], float],
         on_message: Callable[[], None],
+        may_act: Callable[[], bool],
     ) -> None:
-        """`on_message` is called when messages were stored or something can be sent."""
+        """`on_message` is called when messages were stored or something can be sent. While
+        `may_act` says no, nothing is taken from a socket, written or dialled."""
         self._app = app
         self._settings = settings
         self._policy = settings.policy
@@ -77,6 +79,7 @@ class Manager:
         self._clock = clock
         self._dice = dice
         self._on_message = on_message
+        self._may_act = may_act
         self._entries = Entries()
         self._socket_ids = itertools.count(1)
         self._turns = Turns(pool, self._take_turn)
@@ -143,6 +146,8 @@ class Manager:
     # ---- one turn
 
     def _take_turn(self, connection_id: str) -> None:
+        if not self._may_act():
+            return
         entry = self._entries.of(connection_id)
         try:
             with self._app.app_context():
@@ -284,6 +289,7 @@ class Manager:
             socket_id=next(self._socket_ids),
             pair_phone=connection.pair_phone,
             proxy=connection.proxy or self._settings.whatsapp_proxy or None,
+            linked=connection.has_credentials,
         )
         sockets = self._sockets(connection)
         self._entries.opened(entry, sockets, dial.socket_id, self._clock())

@@ -4,10 +4,12 @@ One pass reads all rows in one statement, however many there are; only what need
 handed to the manager, which looks again before it acts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import compress
 from typing import Any
 
 import structlog
@@ -15,7 +17,7 @@ from sqlalchemy import Row, Select, select
 
 from wa_app.config import Settings
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_change
+from wa_app.domain.sessions.monitor import lifted, may_lift, monitor_change, waits_for_disk
 from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import due_at
 from wa_app.domain.sessions.states import Channel, Hold
@@ -49,6 +51,7 @@ class Monitor:
         self._gateways = gateways
         self._clock = clock
         self._dice = dice
+        self._usable: set[str] = set()  # connections whose folder could be used at the last look
 
     def tick(self) -> None:
         """Find connections that died in silence, are down without a reason, or lost their timer.
@@ -62,15 +65,26 @@ class Monitor:
                 self._manager.wake(row.id)
 
     def lift_outages(self) -> None:
-        """Ask once per route whether WhatsApp answers again, and lift the holds of an outage."""
+        """Ask once per route whether WhatsApp answers again, and lift the holds of an outage. For
+        those that wait for the disk, it is the disk that is looked at."""
         held = _enabled_rows().where(Connection.hold == Hold.RETRIES_EXHAUSTED)
         now = self._clock()
         waiting: dict[tuple[Channel, str | None], list[str]] = {}
+        for_disk: list[str] = []
         for row in db.session.execute(held):
-            if may_lift(_halves(row)[1], now):
+            observed = _halves(row)[1]
+            if waits_for_disk(observed):
+                for_disk.append(row.id)
+            elif may_lift(observed, now):
                 waiting.setdefault((row.channel, self._route(row)), []).append(row.id)
-        if not waiting:
-            return
+        if waiting:
+            self._lift_what_reaches_whatsapp(waiting)
+        if for_disk:
+            self._lift_what_can_be_saved(for_disk)
+
+    def _lift_what_reaches_whatsapp(
+        self, waiting: Mapping[tuple[Channel, str | None], list[str]]
+    ) -> None:
         with ThreadPoolExecutor(8, thread_name_prefix="probe") as pool:
             reaches = pool.map(lambda way: self._gateways.probes[way[0]].reach(way[1]), waiting)
         for reach, (way, connection_ids) in zip(reaches, waiting.items(), strict=True):
@@ -79,9 +93,20 @@ class Monitor:
                 for connection_id in connection_ids:
                     self._manager.submit(connection_id, self._lift)
 
-    def _lift(self, wanted: Wanted, observed: Observed) -> Observed | None:
+    def _lift_what_can_be_saved(self, waiting: Sequence[str]) -> None:
+        """Without a pause, where it could not be used at the last look."""
+        with ThreadPoolExecutor(8, thread_name_prefix="probe") as pool:
+            usable = set(compress(waiting, pool.map(self._gateways.store.is_usable, waiting)))
+        for connection_id in usable:
+            is_news = connection_id not in self._usable
+            self._manager.submit(connection_id, partial(self._lift, is_news=is_news))
+        self._usable = (self._usable - set(waiting)) | usable
+
+    def _lift(
+        self, wanted: Wanted, observed: Observed, *, is_news: bool = False
+    ) -> Observed | None:
         moment = self._moment()
-        if not wanted.enabled or not may_lift(observed, moment.now):
+        if not wanted.enabled or not may_lift(observed, moment.now, is_news=is_news):
             return None
         return lifted(observed, moment)
 

@@ -15,7 +15,7 @@ from wa_app.gateways.base import Gateways, SessionStore
 from wa_app.models import Connection
 from wa_app.services import ownership
 from wa_app.services.messages import events, outbox
-from wa_app.services.sessions import transitions
+from wa_app.services.sessions import backup_files, transitions
 from wa_app.services.sessions.manager import Manager
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ def recover(
     now = clock()
     previous = ownership.owner()
     stopped_at = previous.heartbeat_at if previous else now
+    backup_files.remove_unfinished(settings)
     for connection_id in gateways.store.spool_waiting():
         if db.session.get(Connection, connection_id) is not None:
             _drain(connection_id, gateways.store)
@@ -47,13 +48,19 @@ def recover(
             connection.effective,
             connection.observed,
             Moment(now, dice(), settings.policy),
-            has_credentials=gateways.sockets[connection.channel].has_credentials(connection.id),
+            has_credentials=_has_credentials(connection, gateways),
             stopped_at=stopped_at,
             spread=spread,
         )
         transitions.apply(connection, resumed, now, settings.policy)
     db.session.commit()
     log.info("connections resumed", count=len(connections))
+
+
+def _has_credentials(connection: Connection, gateways: Gateways) -> bool:
+    """Where nothing is there to say it, what was known stays, and the dial says what is wrong."""
+    found = gateways.sockets[connection.channel].has_credentials(connection.id)
+    return connection.has_credentials if found is None else found
 
 
 def _drain(connection_id: str, files: SessionStore) -> None:

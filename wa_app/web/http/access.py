@@ -24,10 +24,11 @@ from wa_app.domain.errors import (
 from wa_app.domain.sessions.states import Channel
 from wa_app.extensions import csrf, db, login_manager
 from wa_app.models import Connection, Token, User
+from wa_app.services import data_folder
 from wa_app.services.audit import Actor
 from wa_app.services.connections import access, registry
 from wa_app.services.users import tokens
-from wa_app.web.http.errors import wants_json
+from wa_app.web.http.errors import RETRY_AFTER, answer, wants_json
 from wa_app.web.http.times import now
 
 OPEN = frozenset(
@@ -43,6 +44,9 @@ OPEN = frozenset(
     }
 )
 """The endpoints that need no login. Whatever is not named here does."""
+
+WITHOUT_DATA = frozenset({"static", "bootstrap.static", "health.healthz", "health.readyz"})
+"""Those that need no data folder either."""
 
 SCOPE_OF_READING = "read"
 SCOPE_OF_PATHS: Mapping[str, str] = {
@@ -128,6 +132,9 @@ def unauthorized() -> ResponseReturnValue:
 
 def decide_who_calls() -> ResponseReturnValue | None:
     """Before every request: who is it, then whether the request is really theirs (CSRF)."""
+    if request.endpoint not in WITHOUT_DATA and data_folder.of(current_app).loss() is not None:
+        g.without_user = True
+        return answer("folder_away", retry=RETRY_AFTER)
     unknown_page = request.endpoint is None and not request.path.startswith("/api/")
     if request.endpoint not in OPEN and not unknown_page:
         secret = _token_sent()

@@ -42,7 +42,7 @@ def run(pipe: Connection, dial: Dial, settings: Settings) -> None:
         return
     except OSError:
         worker.end(Close(None, Reason.FOLDER_UNUSABLE))
-    _check_session_file(folder, worker)
+    _check_session_file(folder, worker, linked=dial.linked)
     _prepare_for_the_library()
     session = Session(worker, folder, spool, dial, settings)
     # Loads the native library.
@@ -60,10 +60,12 @@ def _obey_early(command: Command, worker: Pipe, folder: Folder) -> None:
             worker.tell(SendFailed(message_id, SendFailure.NOT_SENT, "not connected yet"))
 
 
-def _check_session_file(folder: Folder, worker: Pipe) -> None:
+def _check_session_file(folder: Folder, worker: Pipe, *, linked: bool) -> None:
     if folder.is_sealed:  # the worker opens it before a dial; never pair over it
         worker.end(Close(None, Reason.FOLDER_UNUSABLE, has_credentials=True))
     match session_file.inspect(folder.session_file):
+        case FileState.NEW if linked:  # never ask for a QR as if nothing had been there
+            worker.end(Close(None, Reason.FILE_CORRUPT))
         case FileState.CORRUPT:
             worker.end(Close(None, Reason.FILE_CORRUPT, has_credentials=True))
         case FileState.UNUSABLE:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+from wa_app import disk
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.gateways.whatsapp.child.endings import Ending, LibraryError, Says
 from wa_app.gateways.whatsapp.child.outgoing import Outgoing
@@ -37,6 +38,7 @@ class Shutdown:
         self._endings: queue.SimpleQueue[Ending] = queue.SimpleQueue()
         self.unlink = False
         self.was_paired = session_file.has_device(folder.session_file)
+        self._place = disk.identity(folder.lock)
 
     def start(self, client: "Client", outgoing: Outgoing) -> None:
         self._client, self._outgoing = client, outgoing
@@ -90,8 +92,16 @@ class Shutdown:
         has_device = self._has_device_after(close)
         known = close.reason is Reason.REQUESTED or classify(close) is CloseClass.LOGGED_OUT
         if self.was_paired and not has_device and not known:
-            close = Close(401, Reason.LOGGED_OUT)
+            close = self._why_there_is_no_device()
         return replace(close, has_credentials=has_device)
+
+    def _why_there_is_no_device(self) -> Close:
+        """Only a session file that is there, without its device, tells of a logout."""
+        if disk.identity(self._folder.lock) != self._place:  # the folder is gone, or another one
+            return Close(None, Reason.FOLDER_UNUSABLE)
+        if session_file.is_empty(self._folder.session_file):
+            return Close(None, Reason.FILE_CORRUPT)
+        return Close(401, Reason.LOGGED_OUT)
 
     def _has_device_after(self, close: Close) -> bool:
         """The library tells of a logout an instant before it deletes the device."""

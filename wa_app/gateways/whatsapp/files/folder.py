@@ -56,6 +56,11 @@ class Folder:
         """Only the sealed file counts: there is no open one, or one with nothing in it."""
         return self.sealed_file.exists() and not session_file.has_device(self.session_file)
 
+    @property
+    def is_blank(self) -> bool:
+        """There is nothing that could say whether a device was linked, or is still."""
+        return not self.sealed_file.exists() and session_file.is_empty(self.session_file)
+
     def forms(self) -> tuple[tuple[int, int] | None, ...]:
         """Which sealed and which open file there is. Another answer than before: the session was
         sealed, opened or removed meanwhile, or all of that in turn."""
@@ -92,6 +97,19 @@ class Folder:
         """Try it, beside the session file: while the library uses that, nobody else in its process
         may open it, for closing it again would free the library's own locks (SQLite, "How To
         Corrupt An SQLite Database File", 2.2)."""
+        return self._takes_files() and os.access(self.session_file, os.W_OK)
+
+    def is_usable(self) -> bool:
+        """While no socket uses it. With room to spare: not to leave again a moment later."""
+        try:
+            self.prepare()
+        except OSError:
+            return False
+        files = [file for file in (self.sealed_file, *self.session_files) if file.exists()]
+        writable = all(os.access(file, os.W_OK) for file in files)
+        return self.has_room(2 * ROOM_TO_OPEN) and writable and self._takes_files()
+
+    def _takes_files(self) -> bool:
         attempt = self.path / "write-test"
         try:
             with attempt.open("wb") as file:
@@ -100,7 +118,7 @@ class Folder:
             attempt.unlink()
         except OSError:
             return False
-        return os.access(self.session_file, os.W_OK)
+        return True
 
     def hold(self, patience: float) -> int:
         """Take the lock, sign it, and return its descriptor: whoever keeps that open holds it.

@@ -35,11 +35,16 @@ class Folders:
         """All but those in quarantine."""
         return sorted(path.name for path in _folders_in(self.sessions_dir))
 
-    def has_credentials(self, connection_id: str) -> bool:
+    def has_credentials(self, connection_id: str) -> bool | None:
+        """None: there is nothing that could say it."""
         folder = self.of(connection_id)
-        return _steady(
-            folder, lambda: folder.is_sealed or session_file.has_device(folder.session_file)
-        )
+
+        def look() -> bool | None:
+            if folder.is_blank:
+                return None
+            return folder.is_sealed or session_file.has_device(folder.session_file)
+
+        return _steady(folder, look)
 
     def export(self, connection_id: str) -> bytes | None:
         """None: there is nothing to copy. Raises OSError for what cannot be read."""

@@ -50,7 +50,7 @@ def library_name(path: Path) -> str:
 
 def inspect(path: Path) -> FileState:
     """Look thoroughly, before the library opens it. Only for the holder of the folder's lock."""
-    if _is_empty(path):
+    if is_empty(path):
         return FileState.NEW
     if not path.is_file():
         return FileState.CORRUPT
@@ -64,11 +64,17 @@ def inspect(path: Path) -> FileState:
         return FileState.UNUSABLE if _is_unusable(error) else FileState.CORRUPT
 
 
+def is_empty(path: Path) -> bool:
+    """Nothing of the library's is there: no file, or one of 0 bytes. That says nothing of a device
+    that there was: the library deletes its row, and leaves the file."""
+    return not path.exists() or (path.is_file() and path.stat().st_size == 0)
+
+
 def has_device(path: Path) -> bool:
     """Whether there is a device in it, at any time, even while it is in use. A file that cannot
     be read counts as one that has: the dial will say what is wrong with it."""
     try:
-        if _is_empty(path):
+        if is_empty(path):
             return False
         with closing(_connect_for_reading(path)) as database:
             return _has_device(database)
@@ -120,10 +126,6 @@ def is_export(image: bytes) -> bool:
             return whole and _has_device(copy)
     except sqlite3.DatabaseError:
         return False
-
-
-def _is_empty(path: Path) -> bool:
-    return not path.exists() or (path.is_file() and path.stat().st_size == 0)
 
 
 def _connect(path: Path, settings: str) -> sqlite3.Connection:

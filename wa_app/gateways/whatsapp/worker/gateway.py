@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from wa_app import disk
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.socket_messages import Command, Dial, Incoming
 from wa_app.gateways.base import Reach, Sink
@@ -57,11 +58,14 @@ class WhatsAppGateway:
             pairing_window=pairing_window.total_seconds(),
         )
         self._secrets = secrets
+        self._place: disk.Identity | None = None
         self._supervisor: Supervisor | None = None
 
     # ---- sockets
 
     def start(self, sink: Sink) -> None:
+        self._folders.sessions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._place = disk.identity(self._folders.sessions_dir)
         self._seal_all()
         self._supervisor = Supervisor(
             self._settings,
@@ -144,16 +148,20 @@ class WhatsAppGateway:
 
     def _seal(self, connection_id: str, patience: float = 0.0) -> None:
         """What cannot be sealed stays open; the next end of a socket or start tries again."""
-        if not self._seal_sessions:
+        if not self._may_seal():
             return
         try:
             self._folders.seal(connection_id, patience)
         except OSError as error:
             log.warning("session file of %s not sealed: %s", connection_id, error)
 
+    def _may_seal(self) -> bool:
+        """Never what lies in another folder that took the place of ours: our key is not its."""
+        return self._seal_sessions and disk.identity(self._folders.sessions_dir) == self._place
+
     def _seal_all(self) -> None:
         """What a crash has left open, and what was still being sealed at the stop."""
-        if not self._seal_sessions:
+        if not self._may_seal():
             return
         deadline = time.monotonic() + SEAL_PATIENCE
         try:
@@ -175,7 +183,7 @@ class WhatsAppGateway:
 
     # ---- files
 
-    def has_credentials(self, connection_id: str) -> bool:
+    def has_credentials(self, connection_id: str) -> bool | None:
         return self._folders.has_credentials(connection_id)
 
     def spooled(self, connection_id: str) -> Iterable[Incoming]:
@@ -210,6 +218,9 @@ class WhatsAppGateway:
 
     def check(self, session: bytes) -> bool:
         return session_file.is_export(session)
+
+    def is_usable(self, connection_id: str) -> bool:
+        return self._folders.of(connection_id).is_usable()
 
     def folders(self) -> Iterable[str]:
         return self._folders.in_use()
