@@ -139,6 +139,8 @@ def test_every_state_is_shown_in_every_language(
         (Hold.LOGGED_OUT, Reason.LOGGED_OUT, False, "unlinked on the phone", "connect"),
         (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE, True, "cannot be reached", "reconnect"),
         (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE, False, "cannot be reached", "connect"),
+        (Hold.RETRIES_EXHAUSTED, Reason.PROXY_REFUSED, True, "login of the proxy", "reconnect"),
+        (Hold.RETRIES_EXHAUSTED, Reason.PROXY_REFUSED, False, "login of the proxy", "connect"),
         (Hold.RETRIES_EXHAUSTED, Reason.CONNECTION_LOST, True, "not be restored", "reconnect"),
         (Hold.RETRIES_EXHAUSTED, Reason.PROCESS_DIED, True, "short of memory", "reconnect"),
         (Hold.RETRIES_EXHAUSTED, Reason.SERVICE_STOPPED, True, "was restarted", "reconnect"),

@@ -20,6 +20,7 @@ class Stage(StrEnum):
     DNS = auto()
     TCP = auto()
     PROXY = auto()  # in place of the two above
+    PROXY_LOGIN = auto()  # it answers, and lets nobody through: a wrong login, or no right
     TLS = auto()
     HTTP = auto()
 

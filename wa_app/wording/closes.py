@@ -17,6 +17,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.KEEPALIVE_TIMEOUT: _("WhatsApp no longer answered"),
     Reason.CONNECT_TIMEOUT: _("Connecting took too long"),
     Reason.UNREACHABLE: _("WhatsApp could not be reached"),
+    Reason.PROXY_REFUSED: _("The proxy on the way to WhatsApp refused"),
     Reason.SERVER_ERROR: _("WhatsApp had a problem of its own"),
     Reason.REFUSED: _("WhatsApp refused the login"),
     Reason.LIBRARY_FAULT: _("The program part that talks to WhatsApp failed"),

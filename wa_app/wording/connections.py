@@ -140,6 +140,14 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
     (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE): Explanation(
         _("WhatsApp cannot be reached."), _LOOKS_AGAIN, Action.RECONNECT
     ),
+    (Hold.RETRIES_EXHAUSTED, Reason.PROXY_REFUSED): Explanation(
+        _("The proxy on the way to WhatsApp lets nobody through."),
+        _(
+            "Ask your administrator to look at the address and the login of the proxy. This "
+            "service keeps looking and reconnects as soon as it can."
+        ),
+        Action.RECONNECT,
+    ),
     (Hold.RETRIES_EXHAUSTED, Reason.SERVER_ERROR): Explanation(
         _("WhatsApp has a problem of its own."), _LOOKS_AGAIN, Action.RECONNECT
     ),
@@ -189,6 +197,14 @@ PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
     Reason.UNREACHABLE: Explanation(
         _("WhatsApp cannot be reached."),
         _("Look at the internet connection of the server, then press %(button)s."),
+        Action.PAIR,
+    ),
+    Reason.PROXY_REFUSED: Explanation(
+        _("The proxy on the way to WhatsApp lets nobody through."),
+        _(
+            "Ask your administrator to look at the address and the login of the proxy, then press "
+            "Connect."
+        ),
         Action.PAIR,
     ),
     Reason.FOLDER_UNUSABLE: Explanation(

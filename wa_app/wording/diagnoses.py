@@ -128,8 +128,15 @@ WORDS: Mapping[tuple[str, str], Words] = {
         _("See whether a firewall lets this machine out to port 443."),
     ),
     ("whatsapp", "proxy_failed"): Words(
-        _("WhatsApp cannot be reached: the proxy %(proxy)s does not answer or refuses."),
+        _("WhatsApp cannot be reached: the proxy %(proxy)s does not answer."),
         MEND_PROXY,
+    ),
+    ("whatsapp", "proxy_login_failed"): Words(
+        _("WhatsApp cannot be reached: the proxy %(proxy)s answers, but lets nobody through."),
+        _(
+            "See whether the login in the address of the proxy is right and paid for, and whether "
+            "the proxy allows web.whatsapp.com, port 443."
+        ),
     ),
     ("whatsapp", "tls_failed"): Words(
         _("WhatsApp cannot be reached: somebody else answers in its place (TLS)."),

@@ -67,6 +67,46 @@ def test_a_proxy_that_cannot_connect(desk: Desk, name: str) -> None:
         assert desk.open(name, proxy=address).wait_for_close() == UNREACHABLE
 
 
+def http_refusal(status: str) -> Callable[[sockets.socket], None]:
+    def answer(connection: sockets.socket) -> None:
+        read_head(connection)
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    return answer
+
+
+def socks_refusal(*answers: bytes) -> Callable[[sockets.socket], None]:
+    def answer(connection: sockets.socket) -> None:
+        for one in answers:
+            connection.recv(300)
+            connection.sendall(one)
+
+    return answer
+
+
+NOT_ALLOWED = b"\x05\x02\x00\x01" + bytes(6)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [
+        ("http", http_refusal("407 Proxy Authentication Required")),
+        ("http", http_refusal("403 Forbidden")),
+        ("http", http_refusal("402 Payment Required")),
+        ("http", http_refusal("429 Too Many Requests")),
+        ("socks5", socks_refusal(b"\x05\xff")),
+        ("socks5", socks_refusal(b"\x05\x02", b"\x01\x01")),
+        ("socks5", socks_refusal(b"\x05\x00", NOT_ALLOWED)),
+    ],
+)
+def test_a_proxy_that_refuses(
+    desk: Desk, name: str, scheme: str, answer: Callable[[sockets.socket], None]
+) -> None:
+    with door(answer) as port:
+        close = desk.open(name, proxy=f"{scheme}://ana:secret@127.0.0.1:{port}").wait_for_close()
+    assert close == Close(None, Reason.PROXY_REFUSED, has_credentials=False)
+
+
 def test_a_proxy_url_that_makes_no_sense(desk: Desk, name: str) -> None:
     assert desk.open(name, proxy="gopher://127.0.0.1:1").wait_for_close() == UNREACHABLE
 

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     KEEPALIVE_TIMEOUT = "keepalive_timeout"
     CONNECT_TIMEOUT = "connect_timeout"
     UNREACHABLE = "unreachable"  # DNS, TCP, TLS, proxy or HTTP failed: not the session's fault
+    PROXY_REFUSED = "proxy_refused"  # it answers, and lets nobody through
     SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
     REFUSED = "refused"  # WhatsApp refused the login for a reason of its own
     LIBRARY_FAULT = "library_fault"  # the library ended without any of the above
@@ -86,6 +87,7 @@ REASON_CLASSES: Mapping[Reason, CloseClass] = {
 OUTAGE_REASONS = frozenset(
     {
         Reason.UNREACHABLE,
+        Reason.PROXY_REFUSED,
         Reason.SERVER_ERROR,
         Reason.CONNECT_TIMEOUT,
         Reason.KEEPALIVE_TIMEOUT,

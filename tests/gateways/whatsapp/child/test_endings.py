@@ -9,6 +9,10 @@ from wa_app.domain.sessions.socket_messages import SendFailure
 from wa_app.gateways.whatsapp.child import endings, outgoing
 
 DIAL = "failed to dial whatsapp web websocket: "
+CONNECT = (
+    f"{DIAL}failed to WebSocket dial: failed to send handshake request: "
+    'Get "https://web.whatsapp.com/ws/chat": '
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,24 @@ DIAL = "failed to dial whatsapp web websocket: "
             (None, Reason.FOLDER_UNUSABLE),
         ),
         ("database or disk is full", (None, Reason.FOLDER_UNUSABLE)),
+        (CONNECT + "Proxy Authentication Required", (None, Reason.PROXY_REFUSED)),
+        (CONNECT + "Forbidden", (None, Reason.PROXY_REFUSED)),
+        (CONNECT + "Payment Required", (None, Reason.PROXY_REFUSED)),
+        (CONNECT + "Bad Gateway", (None, Reason.UNREACHABLE)),
+        (
+            CONNECT + "proxyconnect tcp: lookup Forbidden: no such host",
+            (None, Reason.UNREACHABLE),
+        ),
+        (
+            CONNECT + "socks connect tcp 127.0.0.1:1->web.whatsapp.com:443: "
+            "username/password authentication failed",
+            (None, Reason.PROXY_REFUSED),
+        ),
+        (
+            CONNECT + "socks connect tcp 127.0.0.1:1->web.whatsapp.com:443: "
+            "unknown error host unreachable",
+            (None, Reason.UNREACHABLE),
+        ),
         ('unsupported proxy scheme "gopher"', (None, Reason.UNREACHABLE)),
         # No outage: nothing says that WhatsApp cannot be reached.
         ("proto: required field neonize.Nobody.Knows not set", (None, Reason.LIBRARY_FAULT)),

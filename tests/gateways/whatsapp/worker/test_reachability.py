@@ -112,9 +112,47 @@ def test_a_proxy_that_hangs_up_is_no_answer(trust: ssl.SSLContext, scheme: str) 
         assert reach(f"{scheme}://127.0.0.1:{port}").failed is Stage.PROXY
 
 
-def test_a_wrong_login_at_a_socks_proxy_is_no_answer(trust: ssl.SSLContext) -> None:
+def test_a_wrong_login_at_a_socks_proxy_is_a_refusal(trust: ssl.SSLContext) -> None:
     with door(socks_proxy(whatsapp(trust), b"\x01\x03ana\x06secret")) as port:
-        assert reach(f"socks5://ana:wrong!@127.0.0.1:{port}").failed is Stage.PROXY
+        assert reach(f"socks5://ana:wrong!@127.0.0.1:{port}").failed is Stage.PROXY_LOGIN
+
+
+@pytest.mark.parametrize(
+    ("answer", "stage"),
+    [
+        (b"\x05\xff", Stage.PROXY_LOGIN),
+        (b"\x05\x00\x05\x02\x00\x01" + bytes(6), Stage.PROXY_LOGIN),  # not allowed by ruleset
+        (b"\x05\x00\x05\x04\x00\x01" + bytes(6), Stage.PROXY),  # host unreachable
+        (b"\x04\x00", Stage.PROXY),
+    ],
+)
+def test_a_socks_proxy_that_says_no(answer: bytes, stage: Stage) -> None:
+    def say(connection: socket.socket) -> None:
+        for piece in (answer[:2], answer[2:]):
+            connection.recv(300)
+            connection.sendall(piece)
+
+    with door(say) as port:
+        assert reach(f"socks5://127.0.0.1:{port}").failed is stage
+
+
+@pytest.mark.parametrize(
+    ("status", "stage"),
+    [
+        ("407 Proxy Authentication Required", Stage.PROXY_LOGIN),
+        ("403 Access denied by policy", Stage.PROXY_LOGIN),
+        ("402 Payment Required", Stage.PROXY_LOGIN),
+        ("504 Gateway Timeout", Stage.PROXY),
+    ],
+)
+def test_an_http_proxy_that_says_no(status: str, stage: Stage) -> None:
+    def say(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
+
+    with door(say) as port:
+        seen = reach(f"http://ana:secret@127.0.0.1:{port}")
+    assert (seen.failed, seen.proxy) == (stage, f"127.0.0.1:{port}")
 
 
 def test_somebody_else_on_the_way_is_no_answer(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from http import HTTPStatus
 
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, class_of_code
 
@@ -205,6 +206,16 @@ FOLDER_BROKEN = re.compile(
 )
 
 
+REFUSING_PHRASES = "|".join(re.escape(one.phrase) for one in HTTPStatus if one // 100 == 4)
+PROXY_REFUSES = re.compile(
+    rf'{DIAL}.*Get "[^"]*": (?:{REFUSING_PHRASES}|socks connect .*: '
+    r"(?:no acceptable authentication methods|username/password authentication failed"
+    r"|(?:unknown error )?connection not allowed by ruleset))"
+)
+"""The library tells of a proxy's answer to CONNECT only its phrase (Go, net/http), and of a socks
+proxy's what RFC 1928 and 1929 call it (golang.org/x/net/internal/socks)."""
+
+
 def connect_ended(error: str, *, logged_in: bool) -> Ending:
     """connect() returned, or raised `error`: the end of a session, even where the library stays
     connected. After the login no dial can have failed."""
@@ -224,6 +235,8 @@ def failed_dial(error: str) -> Ending:
         return Ending(Close(None, Reason.FILE_CORRUPT))
     if FOLDER_BROKEN.fullmatch(error):
         return FOLDER_UNUSABLE
+    if PROXY_REFUSES.fullmatch(error):
+        return Ending(Close(None, Reason.PROXY_REFUSED))
     if error.startswith((DIAL, HANDSHAKE, "unsupported proxy scheme ")):
         return Ending(Close(408 if TIMED_OUT.search(error) else None, Reason.UNREACHABLE))
     return LIBRARY_FAULT

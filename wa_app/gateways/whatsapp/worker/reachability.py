@@ -30,6 +30,17 @@ PATIENCE = 5.0
 DEFAULT_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 """Of the proxies there are."""
 
+SOCKS_NOT_ALLOWED = 2
+"""RFC 1928, section 6: connection not allowed by ruleset."""
+
+SOCKS_LOGIN_REFUSED = ("No acceptable authentication", "Username and password")
+"""python-socks has no codes for these."""
+
+
+class ProxyRefusal(OSError):
+    """It answers, and says no."""
+
+
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -63,8 +74,8 @@ async def _reach(route: str | None) -> Reach:
             return Reach(None, _date_of(answer), name)
     except socket.gaierror:
         return Reach(stage if name else Stage.DNS, proxy=name)
-    except (OSError, ValueError, ProxyError, h11.ProtocolError):
-        return Reach(stage, proxy=name)
+    except (OSError, ValueError, ProxyError, h11.ProtocolError) as error:
+        return Reach(Stage.PROXY_LOGIN if _refuses(error) else stage, proxy=name)
 
 
 @asynccontextmanager
@@ -91,8 +102,17 @@ async def _open_tunnel(line: Stream, proxy: Proxy) -> None:
         login = base64.b64encode(":".join(proxy.login).encode()).decode()
         headers["Proxy-Authorization"] = f"Basic {login}"
     answer = await _ask(line, "CONNECT", f"{HOST}:{PORT}", headers)
+    if answer.status_code // 100 == 4:
+        raise ProxyRefusal(answer.status_code)
     if answer.status_code != 200:
-        raise OSError("the proxy refused")
+        raise OSError("the proxy gets no further")
+
+
+def _refuses(error: Exception) -> bool:
+    if isinstance(error, ProxyError):
+        not_allowed = error.error_code == SOCKS_NOT_ALLOWED
+        return not_allowed or str(error).startswith(SOCKS_LOGIN_REFUSED)
+    return isinstance(error, ProxyRefusal)
 
 
 async def _ask(line: Stream, method: str, target: str, headers: dict[str, str]) -> h11.Response:
