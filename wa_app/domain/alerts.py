@@ -23,6 +23,7 @@ class AlertKind(StrEnum):
     BANNED = "banned"
     CREDENTIALS_CORRUPT = "credentials_corrupt"
     CLIENT_OUTDATED = "client_outdated"
+    ALREADY_LINKED = "already_linked"
     OTHER_NUMBER = "other_number"
     REFUSED = "refused"
     RETRIES_EXHAUSTED = "retries_exhausted"
@@ -42,6 +43,7 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
     Hold.BANNED: AlertKind.BANNED,
     Hold.CREDENTIALS_CORRUPT: AlertKind.CREDENTIALS_CORRUPT,
     Hold.CLIENT_OUTDATED: AlertKind.CLIENT_OUTDATED,
+    Hold.ALREADY_LINKED: AlertKind.ALREADY_LINKED,
     Hold.OTHER_NUMBER: AlertKind.OTHER_NUMBER,
     Hold.REFUSED: AlertKind.REFUSED,
     Hold.RETRIES_EXHAUSTED: AlertKind.RETRIES_EXHAUSTED,
@@ -52,7 +54,7 @@ HOLD_KINDS: Mapping[Hold, AlertKind | None] = {
 MAY_HEAL = frozenset({AlertKind.ATTEMPTS, AlertKind.RETRIES_EXHAUSTED, AlertKind.DISK_NEARLY_FULL})
 """People hear of it only when it has lasted. `RETRIES_EXHAUSTED` heals only after an outage."""
 
-OF_LINKED = MAY_HEAL | {AlertKind.REFUSED}
+OF_LINKED = MAY_HEAL | {AlertKind.REFUSED, AlertKind.ALREADY_LINKED}
 """Before there is a login they are about a pairing, whose person looks on."""
 
 RECURRING: Mapping[AlertKind, tuple[Callable[[Observed], tuple[datetime, ...]], int]] = {

@@ -45,6 +45,12 @@ class NoOtherNumber(Refused):
     error = "no_other_number"
 
 
+class AnsweredElsewhere(Refused):
+    """A bot answers already on this number, at another connection."""
+
+    error = "answered_elsewhere"
+
+
 class ConnectionLimit(Refused):
     """The user has as many connections as allowed."""
 

@@ -55,6 +55,7 @@ class Connection(db.Model):
     next_attempt_at: Mapped[datetime | None]
     has_credentials: Mapped[bool] = mapped_column(default=False)
     phone: Mapped[str | None] = mapped_column(String(20))
+    paired_at: Mapped[datetime | None]
     linked_phone: Mapped[str | None] = mapped_column(String(20))
     push_name: Mapped[str | None] = mapped_column(String(100))
     qr_payload: Mapped[str | None] = mapped_column(Text)

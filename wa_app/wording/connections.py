@@ -12,7 +12,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from wa_app.domain.sessions.closes import Reason
-from wa_app.domain.sessions.connection import is_under_way, shown_status
+from wa_app.domain.sessions.connection import is_under_way, shown_status, was_just_paired
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
 from wa_app.wording.times import phone
@@ -57,6 +57,7 @@ HOLD_BADGES: Mapping[Hold, Badge] = {
     Hold.BANNED: Badge(_("Blocked"), "held", "clock"),
     Hold.PAIRING_EXPIRED: Badge(_("Not linked in time"), "held", "clock"),
     Hold.PASSKEY: Badge(_("Passkey needed"), "held", "phone"),
+    Hold.ALREADY_LINKED: Badge(_("Answered elsewhere"), "held", "devices"),
     Hold.OTHER_NUMBER: Badge(_("Another number"), "held", "phone"),
     Hold.REFUSED: Badge(_("Refused"), "held", "clock"),
     Hold.RETRIES_EXHAUSTED: Badge(_("Stopped trying"), "held", "alert"),
@@ -110,6 +111,14 @@ HOLDS: Mapping[Hold, Explanation] = {
             "it on the phone: in WhatsApp Settings, Account, Passkeys. Then press %(button)s."
         ),
         Action.PAIR,
+    ),
+    Hold.ALREADY_LINKED: Explanation(
+        _("This number already answers through another connection."),
+        _(
+            "Two bots would answer each customer twice. Use only the other connection, or switch "
+            "the bot off on one of the two and press %(button)s."
+        ),
+        Action.RECONNECT,
     ),
     Hold.OTHER_NUMBER: Explanation(
         _("Another number was linked."),
@@ -359,8 +368,7 @@ def _explain_opening(connection: Connection) -> Explanation:
         cause = connection.last_reason
         again = PAIRING_AGAIN.get(cause, PAIRING_AGAIN[None])
         return TRYING_AGAIN if connection.has_credentials else again
-    newly_paired = connection.has_credentials and connection.connected_at is None
-    return LINKED if newly_paired else OPENING
+    return LINKED if was_just_paired(connection.observed) else OPENING
 
 
 def badge_of(connection: Connection | None, *, alive: bool) -> Badge:

@@ -36,6 +36,13 @@ ERRORS: Mapping[str, Words] = {
     "method_not_allowed": Words(405, _("This address does not do that.")),
     "pair_first": Words(409, _("This number is not linked yet. Press Connect first.")),
     "no_other_number": Words(409, _("No other number was linked. There is nothing to choose.")),
+    "answered_elsewhere": Words(
+        409,
+        _(
+            "This number already answers by itself through another connection. Switch the bot "
+            "off there first, or use only that connection."
+        ),
+    ),
     "connection_limit": Words(409, _("You have as many connections as your account allows.")),
     "no_qr": Words(409, _("There is no code to scan at the moment. Press Connect first.")),
     "email_taken": Words(409, _("There is already a user with this e-mail.")),

@@ -54,6 +54,13 @@ def hold_other_number(observed: Observed, phone: str, now: datetime) -> Observed
     return replace(held, phone=phone, pairing_started_at=None)
 
 
+def hold_already_linked(observed: Observed, phone: str, now: datetime) -> Observed:
+    """Two bots would answer each customer of this number."""
+    down = go_down(observed, Close(None, Reason.ALREADY_LINKED, has_credentials=True), now)
+    held = put_on_hold(down, Hold.ALREADY_LINKED, Reason.ALREADY_LINKED, now)
+    return replace(held, phone=phone, pairing_started_at=None)
+
+
 def forget_trouble(observed: Observed, wanted: Wanted) -> Observed:
     """A person asked: hold, counters and timers of what was before mean nothing any more. If they
     asked for it, and for nothing else since, the number that was linked last is the connection's

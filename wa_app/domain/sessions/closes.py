@@ -34,6 +34,7 @@ class Reason(StrEnum):
     PAIRING_REFUSED = "pairing_refused"  # no code, or an answer to it that nobody knows
     PASSKEY = "passkey"  # the account asks for one, which the library cannot show
     OTHER_NUMBER = "other_number"  # ours to tell: not the number that this connection belongs to
+    ALREADY_LINKED = "already_linked"  # ours to tell: its number answers elsewhere
     REQUESTED = "requested"  # a person asked for it
     USER_INACTIVE = "user_inactive"
 

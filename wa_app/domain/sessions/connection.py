@@ -61,7 +61,8 @@ def request(kind: str, version: object, *extra_marks: str) -> dict[str, Any]:
 class Observed:
     """What the owner sees. All times UTC; `None` where there is nothing to say. `phone` is the
     number of the login that is in the session file, `linked_phone` the number that the connection
-    belongs to: the first that was linked, until a person says that it is another. `dialled` is
+    belongs to: the first that was linked, until a person says that it is another. `paired_at` is
+    when the login in the session file came to be. `dialled` is
     when it was dialled without anybody asking, within an hour and since it was stable last; `deaf`
     when the library stopped to hand on what arrives, within an hour."""
 
@@ -78,6 +79,7 @@ class Observed:
     next_attempt_at: datetime | None = None
     has_credentials: bool = False
     phone: str | None = None
+    paired_at: datetime | None = None
     linked_phone: str | None = None
     push_name: str | None = None
     qr_payload: str | None = None
@@ -111,6 +113,19 @@ def is_other_number(wanted: Wanted, observed: Observed, phone: str) -> bool:
     number: what was written for the first must never leave through another."""
     expected = observed.linked_phone or wanted.pair_phone
     return expected is not None and not same_number(expected, phone)
+
+
+def was_just_paired(observed: Observed) -> bool:
+    """Whether this login has not been up yet."""
+    paired, up = observed.paired_at, observed.connected_at
+    return paired is not None and (up is None or up < paired)
+
+
+def linked_before(one: Observed, other: Observed) -> bool:
+    """Of two logins of one number. Those from before this was noted are the oldest."""
+    if one.paired_at is None or other.paired_at is None:
+        return one.paired_at is None and other.paired_at is not None
+    return one.paired_at < other.paired_at
 
 
 def is_under_way(wanted: Wanted, observed: Observed) -> bool:

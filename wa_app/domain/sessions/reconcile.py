@@ -12,6 +12,7 @@ from wa_app.domain.sessions.changes import (
     forget_trouble,
     give_up,
     go_down,
+    hold_already_linked,
     hold_other_number,
     hold_refused,
     in_status,
@@ -22,7 +23,13 @@ from wa_app.domain.sessions.changes import (
     without_pairing,
 )
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
-from wa_app.domain.sessions.connection import Observed, Wanted, is_other_number, wipe_pending
+from wa_app.domain.sessions.connection import (
+    Observed,
+    Wanted,
+    is_other_number,
+    was_just_paired,
+    wipe_pending,
+)
 from wa_app.domain.sessions.policy import (
     AN_HOUR,
     BANNED_FOR,
@@ -54,10 +61,12 @@ class DialNow:
 
 @dataclass(frozen=True)
 class CloseSocket:
-    """Close the socket, then write `observed` and look again. `kill`: it hangs, asking is vain."""
+    """Close the socket, then write `observed` and look again. `kill`: it hangs, asking is vain;
+    `unlink`: WhatsApp is asked to remove the device first."""
 
     observed: Observed
     kill: bool = False
+    unlink: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,8 @@ def _rest(wanted: Wanted, observed: Observed, socket_open: bool, now: datetime) 
 
 def _watch(wanted: Wanted, observed: Observed, moment: Moment) -> Step | None:
     """While a socket is open or opening: reopen it if asked, and mind its time limits."""
+    if observed.hold is Hold.ALREADY_LINKED and was_just_paired(observed):
+        return CloseSocket(replace(observed, has_credentials=False), unlink=True)
     if observed.hold is not None:  # what it told us is why there must be none
         return CloseSocket(observed)
     if wanted.reopen_version > observed.socket_version:
@@ -207,9 +218,11 @@ def after_news(
     *,
     socket_id: int,
     current: int | None,
+    answered_elsewhere: bool = False,
 ) -> Observed | None:
     """What news of socket `socket_id` change; None where it is not the `current` one: late news
-    of a socket that was given up would undo what its successor did."""
+    of a socket that was given up would undo what its successor did. `answered_elsewhere`: a bot
+    answers already on the number that the news tells of, and this connection has one too."""
     if socket_id != current:
         return None
     now = moment.now
@@ -221,6 +234,8 @@ def after_news(
             return replace(show_pairing(observed, now), pairing_code=code)
         case Paired(phone) | Opened(phone) if is_other_number(wanted, observed, phone):
             return hold_other_number(observed, phone, now)
+        case Opened(phone) if answered_elsewhere and not wipe_pending(wanted, observed):
+            return hold_already_linked(observed, phone, now)
         case Paired(phone):
             opening = in_status(without_pairing(observed), Status.CONNECTING, now)
             return replace(
@@ -229,7 +244,10 @@ def after_news(
                 pairing_started_at=None,
                 has_credentials=True,
                 phone=phone,
-                linked_phone=_linked_phone(wanted, observed, phone),
+                paired_at=now,
+                linked_phone=observed.linked_phone
+                if answered_elsewhere
+                else _linked_phone(wanted, observed, phone),
             )
         case Opened(phone, push_name):
             up = in_status(without_pairing(observed), Status.CONNECTED, now)
@@ -283,6 +301,8 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             return hold_refused(down, close.reason, now)
         case CloseClass.PASSKEY:
             return put_on_hold(down, Hold.PASSKEY, close.reason, now)
+        case _ if observed.hold is not None:
+            return down  # its socket was still open when it was held; nothing follows from its end
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
             return _retry(down, close.reason, moment)
         case CloseClass.DEAF:

@@ -29,6 +29,7 @@ class Hold(StrEnum):
     BANNED = "BANNED"
     PAIRING_EXPIRED = "PAIRING_EXPIRED"
     PASSKEY = "PASSKEY"  # the account asks for one
+    ALREADY_LINKED = "ALREADY_LINKED"  # a bot answers on the number at another connection
     OTHER_NUMBER = "OTHER_NUMBER"  # another number was linked than the one it belongs to
     REFUSED = "REFUSED"  # by WhatsApp, for a reason of its own
     RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"

@@ -4,7 +4,9 @@ from flask import current_app
 from sqlalchemy import delete, exists, func, select, update
 
 from wa_app.domain.errors import ConnectionLimit, UserNotFound
-from wa_app.domain.sessions.states import Channel
+from wa_app.domain.phone_numbers import same_number
+from wa_app.domain.sessions.connection import linked_before
+from wa_app.domain.sessions.states import Channel, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
 from wa_app.services import audit
@@ -55,6 +57,29 @@ def first_or_create(actor: Actor, user: User, channel: Channel) -> Connection:
         _take_write_lock(user)
         there = _on(user, channel)  # somebody else's click may have been faster
     return there[0] if there else create(actor, user, channel)
+
+
+def answered_elsewhere(connection: Connection, phone: str) -> bool:
+    """Whether a bot answers, or is about to, on this number at another connection. Of two that
+    are about to it is the one that was linked first, so that they do not stop each other."""
+    others = select(Connection).where(
+        Connection.id != connection.id,
+        Connection.channel == Channel.WHATSAPP,
+        Connection.bot_enabled,
+        Connection.hold.is_(None),
+        Connection.has_credentials,
+        Connection.linked_phone.endswith(phone[-LAST_DIGITS:]),
+    )
+    return connection.channel is Channel.WHATSAPP and any(
+        same_number(other.linked_phone or "", phone)
+        and other.effective.enabled
+        and (other.status is Status.CONNECTED or linked_before(other.observed, connection.observed))
+        for other in db.session.scalars(others)
+    )
+
+
+LAST_DIGITS = 8
+"""In these all spellings of a number are alike."""
 
 
 def _take_write_lock(user: User) -> None:

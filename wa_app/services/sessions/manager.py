@@ -35,6 +35,8 @@ from wa_app.domain.sessions.socket_messages import (
     Dial,
     Incoming,
     News,
+    Opened,
+    Paired,
     Stored,
 )
 from wa_app.domain.sessions.states import Status
@@ -198,6 +200,9 @@ class Manager:
             self._moment(connection),
             socket_id=socket_id,
             current=entry.socket_id,
+            answered_elsewhere=isinstance(news, Paired | Opened)
+            and connection.bot_enabled
+            and registry.answered_elsewhere(connection, news.phone),
         )
         if observed is None:
             log.info("late news ignored", connection=entry.connection_id, socket=socket_id)
@@ -245,8 +250,8 @@ class Manager:
             case DialNow(observed):
                 self._write(connection, observed)
                 self._open(entry, connection)
-            case CloseSocket(observed, kill):
-                self._close(entry, connection, kill=kill)
+            case CloseSocket(observed, kill, unlink):
+                self._close(entry, connection, kill=kill, unlink=unlink)
                 self._write(connection, observed)
             case Wipe():
                 self._wipe(entry, connection, step)
