@@ -18,6 +18,8 @@ depends_on = None
 
 def upgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('paired_at', sa.DateTime(), nullable=True))
+        batch_op.add_column(sa.Column('removed_at', sa.DateTime(), nullable=True))
         batch_op.add_column(sa.Column('dialled', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('deaf', sa.Text(), nullable=True))
 
@@ -26,3 +28,5 @@ def downgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
         batch_op.drop_column('deaf')
         batch_op.drop_column('dialled')
+        batch_op.drop_column('removed_at')
+        batch_op.drop_column('paired_at')

@@ -62,6 +62,8 @@ class Connection(db.Model):
     qr_number: Mapped[int | None]
     pairing_code: Mapped[str | None] = mapped_column(String(20))
     pairing_started_at: Mapped[datetime | None]
+    paired_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
     connected_at: Mapped[datetime | None]
     last_disconnect_at: Mapped[datetime | None]
     last_code: Mapped[int | None]

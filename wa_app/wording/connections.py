@@ -130,6 +130,22 @@ HOLDS: Mapping[Hold, Explanation] = {
 _LOOKS_AGAIN = _("This service keeps looking and reconnects as soon as it can.")
 
 HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
+    (Hold.LOGGED_OUT, Reason.REMOVED): Explanation(
+        _("WhatsApp removed the new device a moment after linking."),
+        _(
+            "Nobody did that on your phone, and nothing is wrong with it. Open WhatsApp on the "
+            "phone, wait some minutes, then press Connect and scan a new code."
+        ),
+        Action.PAIR,
+    ),
+    (Hold.LOGGED_OUT, Reason.REMOVED_AGAIN): Explanation(
+        _("WhatsApp removed the new device again."),
+        _(
+            "Another try now would end the same way. Wait a day and write with the phone itself as "
+            "usual, remove linked devices that you do not need, then press Connect."
+        ),
+        Action.PAIR,
+    ),
     (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE): Explanation(
         _("WhatsApp cannot be reached."), _LOOKS_AGAIN, Action.RECONNECT
     ),

@@ -63,7 +63,8 @@ class Observed:
     number of the login that is in the session file, `linked_phone` the number that the connection
     belongs to: the first that was linked, until a person says that it is another. `dialled` is
     when it was dialled without anybody asking, within an hour and since it was stable last; `deaf`
-    when the library stopped to hand on what arrives, within an hour."""
+    when the library stopped to hand on what arrives, within an hour. `removed_at` is when WhatsApp
+    last removed the device right after the pairing."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None
@@ -85,6 +86,8 @@ class Observed:
     qr_number: int | None = None
     pairing_code: str | None = None
     pairing_started_at: datetime | None = None
+    paired_at: datetime | None = None
+    removed_at: datetime | None = None
     connected_at: datetime | None = None
     last_disconnect_at: datetime | None = None
     last_code: int | None = None

@@ -23,6 +23,12 @@ REFUSED_FOR = timedelta(days=1)
 BANNED_FOR = timedelta(days=1)
 """Where a ban comes without its end."""
 
+RIGHT_AFTER_PAIRING = timedelta(minutes=10)
+"""A device that is removed so soon was removed by WhatsApp: its owner has just linked it."""
+
+REMOVED_BEFORE = timedelta(days=7)
+"""For so long another such removal is the second."""
+
 AN_HOUR = timedelta(hours=1)
 
 DIALS_AN_HOUR = 30

@@ -28,6 +28,8 @@ from wa_app.domain.sessions.policy import (
     BANNED_FOR,
     DEAF_AN_HOUR,
     DIALS_AN_HOUR,
+    REMOVED_BEFORE,
+    RIGHT_AFTER_PAIRING,
     Moment,
     Policy,
     in_the_last_hour,
@@ -227,6 +229,7 @@ def after_news(
                 opening,
                 opening_since=now,  # the library now logs in for the first time
                 pairing_started_at=None,
+                paired_at=now,
                 has_credentials=True,
                 phone=phone,
                 linked_phone=_linked_phone(wanted, observed, phone),
@@ -265,8 +268,7 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             # Dialling again would throw out whoever took the session, and they us.
             return put_on_hold(down, Hold.CONFLICT, close.reason, now)
         case CloseClass.LOGGED_OUT:
-            gone = replace(down, has_credentials=False)
-            return put_on_hold(gone, Hold.LOGGED_OUT, close.reason, now)
+            return _logged_out(replace(down, has_credentials=False), close.reason, now)
         case CloseClass.OUTDATED:
             held = put_on_hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
             return replace(held, hold_library=moment.library)
@@ -287,6 +289,16 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             return _retry(down, close.reason, moment)
         case CloseClass.DEAF:
             return _after_deafness(down, moment)
+
+
+def _logged_out(gone: Observed, reason: Reason, now: datetime) -> Observed:
+    paired, removed = gone.paired_at, gone.removed_at
+    if paired is not None and now - paired < RIGHT_AFTER_PAIRING:
+        again = removed is not None and now - removed < REMOVED_BEFORE
+        reason = Reason.REMOVED_AGAIN if again else Reason.REMOVED
+        gone = replace(gone, removed_at=now, last_reason=reason)
+    gone = replace(gone, paired_at=None)
+    return put_on_hold(gone, Hold.LOGGED_OUT, reason, now)
 
 
 def _after_deafness(down: Observed, moment: Moment) -> Observed:
@@ -313,11 +325,12 @@ def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
 
 
 def after_wipe(observed: Observed, version: int, now: datetime, *, folder_gone: bool) -> Observed:
-    """All observed fields but the versions and the number at their first values, whatever
-    failed."""
+    """All observed fields but the versions, the number and what WhatsApp has against it at their
+    first values, whatever failed."""
     clean = Observed(
         status_since=now,
         linked_phone=observed.linked_phone,
+        removed_at=observed.removed_at,
         observed_version=observed.observed_version,
         socket_version=observed.socket_version,
         wiped_version=version,
