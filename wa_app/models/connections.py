@@ -71,6 +71,7 @@ class Connection(db.Model):
     restricted_until: Mapped[datetime | None]
     dialled: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     deaf: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
+    falls: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     observed_version: Mapped[int] = mapped_column(default=0)
     socket_version: Mapped[int] = mapped_column(default=0)
     wiped_version: Mapped[int] = mapped_column(default=0)

@@ -63,7 +63,8 @@ class Observed:
     number of the login that is in the session file, `linked_phone` the number that the connection
     belongs to: the first that was linked, until a person says that it is another. `dialled` is
     when it was dialled without anybody asking, within an hour and since it was stable last; `deaf`
-    when the library stopped to hand on what arrives, within an hour. `removed_at` is when WhatsApp
+    when the library stopped to hand on what arrives, `falls` when it fell after it had been stable,
+    both within an hour. `removed_at` is when WhatsApp
     last removed the device right after the pairing."""
 
     status: Status = Status.DISCONNECTED
@@ -95,6 +96,7 @@ class Observed:
     restricted_until: datetime | None = None
     dialled: tuple[datetime, ...] = ()
     deaf: tuple[datetime, ...] = ()
+    falls: tuple[datetime, ...] = ()
     observed_version: int = 0
     socket_version: int = 0
     wiped_version: int = 0

@@ -40,6 +40,10 @@ DEAF_AN_HOUR = 10
 """So often within an hour a session that the library left deaf is connected again at once."""
 
 
+FALLS_AN_HOUR = 5
+"""So often within an hour a stable connection may fall before its line counts as unstable."""
+
+
 def in_the_last_hour(times: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:
     return tuple(at for at in times if now - at < AN_HOUR)
 

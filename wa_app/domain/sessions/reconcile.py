@@ -28,6 +28,7 @@ from wa_app.domain.sessions.policy import (
     BANNED_FOR,
     DEAF_AN_HOUR,
     DIALS_AN_HOUR,
+    FALLS_AN_HOUR,
     REMOVED_BEFORE,
     RIGHT_AFTER_PAIRING,
     Moment,
@@ -260,7 +261,8 @@ def _linked_phone(wanted: Wanted, observed: Observed, phone: str) -> str | None:
 def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
     """The observed half after a socket ended by itself: a hold, or the next attempt."""
     now = moment.now
-    if is_stable(observed, now, moment.policy):
+    fell = is_stable(observed, now, moment.policy)
+    if fell:
         observed = count_from_zero(observed)
     down = go_down(observed, close, now)
     match classify(close):
@@ -286,7 +288,11 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
         case CloseClass.PASSKEY:
             return put_on_hold(down, Hold.PASSKEY, close.reason, now)
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
-            return _retry(down, close.reason, moment)
+            return (
+                _after_fall(down, close.reason, moment)
+                if fell
+                else _retry(down, close.reason, moment)
+            )
         case CloseClass.DEAF:
             return _after_deafness(down, moment)
 
@@ -307,6 +313,22 @@ def _after_deafness(down: Observed, moment: Moment) -> Observed:
     deaf = (*in_the_last_hour(down.deaf, now), now)
     delay = moment.policy.slow_delay(len(deaf) - DEAF_AN_HOUR, moment.jitter)
     return replace(in_status(down, Status.CONNECTING, now), deaf=deaf, next_attempt_at=now + delay)
+
+
+def _after_fall(down: Observed, reason: Reason, moment: Moment) -> Observed:
+    """A line that lives just long enough to be stable never meets the limit of attempts: the more
+    often it falls, the longer it waits."""
+    now = moment.now
+    falls = (*in_the_last_hour(down.falls, now), now)
+    trying = _retry(replace(down, falls=falls), reason, moment)
+    pause = moment.policy.slow_delay(len(falls) - FALLS_AN_HOUR, moment.jitter)
+    if trying.next_attempt_at is None:
+        return trying
+    return replace(trying, next_attempt_at=max(trying.next_attempt_at, now + pause))
+
+
+def is_unstable(observed: Observed, now: datetime) -> bool:
+    return len(in_the_last_hour(observed.falls, now)) > FALLS_AN_HOUR
 
 
 def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
