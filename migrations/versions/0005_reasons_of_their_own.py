@@ -18,11 +18,17 @@ depends_on = None
 
 def upgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('paired_at', sa.DateTime(), nullable=True))
+        batch_op.add_column(sa.Column('removed_at', sa.DateTime(), nullable=True))
         batch_op.add_column(sa.Column('dialled', sa.Text(), nullable=True))
         batch_op.add_column(sa.Column('deaf', sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column('falls', sa.Text(), nullable=True))
 
 
 def downgrade():
     with op.batch_alter_table('connection', schema=None) as batch_op:
+        batch_op.drop_column('falls')
         batch_op.drop_column('deaf')
         batch_op.drop_column('dialled')
+        batch_op.drop_column('removed_at')
+        batch_op.drop_column('paired_at')

@@ -66,6 +66,10 @@ EXHAUSTED = held(Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE)
         (ON, Observed(hold=Hold.LOGGED_OUT), AlertKind.LOGGED_OUT),
         (ON, Observed(hold=Hold.REFUSED), None),
         (ON, up(LONG_UP, deaf=TEN_TIMES), None),
+        (ON, up(LONG_UP, falls=TEN_TIMES[:5]), None),
+        (ON, up(LONG_UP, falls=TEN_TIMES[:6]), AlertKind.UNSTABLE),
+        (ON, up(LONG_UP, falls=(*AN_HOUR_AGO, *TEN_TIMES[:5])), None),
+        (OFF, seen(falls=TEN_TIMES), None),
         (ON, up(LONG_UP, deaf=(*TEN_TIMES, NOW)), AlertKind.DEAF),
         (ON, up(LONG_UP, deaf=(*AN_HOUR_AGO, *TEN_TIMES)), None),
     ],
@@ -96,6 +100,13 @@ def test_every_hold_has_its_row() -> None:
         (AlertKind.DEAF, ON, up(LONG_UP, deaf=TEN_TIMES[-1:]), Course.STAYS),
         (AlertKind.DEAF, ON, up(LONG_UP, deaf=AN_HOUR_AGO), Course.RECOVERED),
         (AlertKind.DEAF, ON, held(Hold.CONFLICT), Course.REPLACED),
+        (AlertKind.UNSTABLE, ON, up(LONG_UP, falls=TEN_TIMES), Course.STAYS),
+        (AlertKind.UNSTABLE, ON, up(LONG_UP, falls=TEN_TIMES[-1:]), Course.STAYS),
+        (AlertKind.UNSTABLE, ON, up(LONG_UP, falls=AN_HOUR_AGO), Course.RECOVERED),
+        (AlertKind.UNSTABLE, ON, up(JUST_UP, falls=AN_HOUR_AGO), Course.STAYS),
+        (AlertKind.UNSTABLE, ON, trying(4), Course.STAYS),
+        (AlertKind.UNSTABLE, ON, EXHAUSTED, Course.REPLACED),
+        (AlertKind.UNSTABLE, OFF, seen(falls=TEN_TIMES), Course.DROPPED),
     ],
 )
 def test_what_becomes_of_an_episode(
@@ -114,6 +125,7 @@ def test_what_becomes_of_an_episode(
         (AlertKind.CLIENT_OUTDATED, Reason.CLIENT_OUTDATED, True),
         (AlertKind.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT, True),
         (AlertKind.DEAF, Reason.DEAF, True),
+        (AlertKind.UNSTABLE, Reason.CONNECTION_LOST, True),
         *((AlertKind.RETRIES_EXHAUSTED, cause, False) for cause in sorted(OUTAGE_REASONS)),
         (AlertKind.ATTEMPTS, Reason.CONNECTION_LOST, False),
         (AlertKind.OUTAGE, Reason.UNREACHABLE, True),  # one of its numbers has waited already

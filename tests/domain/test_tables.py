@@ -39,6 +39,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (499, Reason.LIBRARY_FAULT, CloseClass.REFUSED),
         (None, Reason.LIBRARY_FAULT, CloseClass.TRANSIENT),
         (None, Reason.DEAF, CloseClass.DEAF),
+        (None, Reason.REMOVED, CloseClass.LOGGED_OUT),
+        (401, Reason.REMOVED_AGAIN, CloseClass.LOGGED_OUT),
         (500, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         (503, Reason.SERVER_ERROR, CloseClass.TRANSIENT),
         (None, Reason.PROCESS_DIED, CloseClass.TRANSIENT),

@@ -136,6 +136,8 @@ def test_every_state_is_shown_in_every_language(
     ("hold", "cause", "linked", "words", "button"),
     [
         (Hold.CONFLICT, Reason.STREAM_REPLACED, True, "Another device took over", "reconnect"),
+        (Hold.LOGGED_OUT, Reason.REMOVED, False, "wait some minutes", "connect"),
+        (Hold.LOGGED_OUT, Reason.REMOVED_AGAIN, False, "Wait a day", "connect"),
         (Hold.LOGGED_OUT, Reason.LOGGED_OUT, False, "unlinked on the phone", "connect"),
         (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE, True, "cannot be reached", "reconnect"),
         (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE, False, "cannot be reached", "connect"),

@@ -12,7 +12,12 @@ from enum import StrEnum, auto
 
 from wa_app.domain.sessions.closes import OUTAGE_REASONS, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.policy import DEAF_AN_HOUR, Policy, in_the_last_hour
+from wa_app.domain.sessions.policy import (
+    DEAF_AN_HOUR,
+    FALLS_AN_HOUR,
+    Policy,
+    in_the_last_hour,
+)
 from wa_app.domain.sessions.reconcile import is_stable
 from wa_app.domain.sessions.states import Hold, Status
 
@@ -27,6 +32,7 @@ class AlertKind(StrEnum):
     OTHER_NUMBER = "other_number"
     REFUSED = "refused"
     RETRIES_EXHAUSTED = "retries_exhausted"
+    UNSTABLE = "unstable"  # a line that falls again and again
     DEAF = "deaf"  # again and again the library hands on nothing more
     ATTEMPTS = "attempts"  # more than ALERT_AFTER_ATTEMPTS, and still trying
     OUTAGE = "outage"  # of the whole server
@@ -59,6 +65,7 @@ OF_LINKED = MAY_HEAL | {AlertKind.REFUSED, AlertKind.ALREADY_LINKED}
 
 RECURRING: Mapping[AlertKind, tuple[Callable[[Observed], tuple[datetime, ...]], int]] = {
     AlertKind.DEAF: (lambda observed: observed.deaf, DEAF_AN_HOUR),
+    AlertKind.UNSTABLE: (lambda observed: observed.falls, FALLS_AN_HOUR),
 }
 """What heals at once and comes again: when it came, and how often within an hour is no news yet."""
 

@@ -55,7 +55,6 @@ class Connection(db.Model):
     next_attempt_at: Mapped[datetime | None]
     has_credentials: Mapped[bool] = mapped_column(default=False)
     phone: Mapped[str | None] = mapped_column(String(20))
-    paired_at: Mapped[datetime | None]
     linked_phone: Mapped[str | None] = mapped_column(String(20))
     push_name: Mapped[str | None] = mapped_column(String(100))
     qr_payload: Mapped[str | None] = mapped_column(Text)
@@ -63,6 +62,8 @@ class Connection(db.Model):
     qr_number: Mapped[int | None]
     pairing_code: Mapped[str | None] = mapped_column(String(20))
     pairing_started_at: Mapped[datetime | None]
+    paired_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
     connected_at: Mapped[datetime | None]
     last_disconnect_at: Mapped[datetime | None]
     last_code: Mapped[int | None]
@@ -70,6 +71,7 @@ class Connection(db.Model):
     restricted_until: Mapped[datetime | None]
     dialled: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     deaf: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
+    falls: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     observed_version: Mapped[int] = mapped_column(default=0)
     socket_version: Mapped[int] = mapped_column(default=0)
     wiped_version: Mapped[int] = mapped_column(default=0)

@@ -1,6 +1,7 @@
 """Alerts in words: what is wrong, what is said when it is over, and who had a mail of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
@@ -9,10 +10,13 @@ from wa_app.domain.alerts import HOLD_KINDS, AlertKind
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.states import Action, Hold
 from wa_app.models import Mail
-from wa_app.wording.connections import HOLD_CAUSES, HOLDS, Explanation, in_place
+from wa_app.wording.connections import HOLD_CAUSES, HOLDS, LIKELY_CAUSES, Explanation, in_place
 
 ALERTS: Mapping[AlertKind, Explanation] = {
     **{kind: HOLDS[hold] for hold, kind in HOLD_KINDS.items() if kind},
+    AlertKind.UNSTABLE: Explanation(
+        _("The line of this number is unstable."), LIKELY_CAUSES[None], Action.WAIT
+    ),
     AlertKind.DEAF: Explanation(
         _("The program part that talks to WhatsApp stops again and again."),
         _(
@@ -72,6 +76,7 @@ OUTAGES: Mapping[Reason, Explanation] = {
 
 ALERTS_OVER: Mapping[AlertKind | None, str] = {
     AlertKind.OUTAGE: _("WhatsApp can be reached again."),
+    AlertKind.UNSTABLE: _("The line has been stable for an hour."),
     AlertKind.DEAF: _("The program part that talks to WhatsApp has worked for an hour."),
     AlertKind.DISK_NEARLY_FULL: _("There is enough room on the disk again."),
     AlertKind.BACKUP_FAILED: _("Backups work again."),
@@ -84,6 +89,8 @@ ALERTS_OVER: Mapping[AlertKind | None, str] = {
 def explain_alert(kind: AlertKind, cause: Reason | None) -> Explanation:
     if kind is AlertKind.OUTAGE and cause is not None and cause in OUTAGES:
         return in_place(OUTAGES[cause])
+    if kind is AlertKind.UNSTABLE:
+        return replace(ALERTS[kind], body=LIKELY_CAUSES.get(cause, LIKELY_CAUSES[None]))
     hold = next((hold for hold, of_hold in HOLD_KINDS.items() if of_hold is kind), None)
     told = HOLD_CAUSES.get((hold, cause), ALERTS[kind]) if hold and cause else ALERTS[kind]
     return in_place(told)

@@ -10,6 +10,8 @@ from wa_app.domain.sessions.closes import CloseClass, Reason
 REASONS: Mapping[Reason, str] = {
     Reason.STREAM_REPLACED: _("Another device took over this number"),
     Reason.LOGGED_OUT: _("Unlinked on the phone"),
+    Reason.REMOVED: _("WhatsApp removed the new device a moment after linking"),
+    Reason.REMOVED_AGAIN: _("WhatsApp removed the new device a moment after linking, again"),
     Reason.BANNED: _("Blocked by WhatsApp for some time"),
     Reason.CLIENT_OUTDATED: _("WhatsApp asks for a newer version of this service"),
     Reason.RESTART_REQUIRED: _("WhatsApp restarts the connection after linking"),

@@ -13,6 +13,8 @@ from flask_babel import lazy_gettext as _
 
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.connection import is_under_way, shown_status, was_just_paired
+from wa_app.domain.sessions.policy import in_the_last_hour
+from wa_app.domain.sessions.reconcile import is_unstable
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
 from wa_app.wording.times import phone
@@ -146,6 +148,22 @@ HOLDS: Mapping[Hold, Explanation] = {
 _LOOKS_AGAIN = _("This service keeps looking and reconnects as soon as it can.")
 
 HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
+    (Hold.LOGGED_OUT, Reason.REMOVED): Explanation(
+        _("WhatsApp removed the new device a moment after linking."),
+        _(
+            "Nobody did that on your phone, and nothing is wrong with it. Open WhatsApp on the "
+            "phone, wait some minutes, then press Connect and scan a new code."
+        ),
+        Action.PAIR,
+    ),
+    (Hold.LOGGED_OUT, Reason.REMOVED_AGAIN): Explanation(
+        _("WhatsApp removed the new device again."),
+        _(
+            "Another try now would end the same way. Wait a day and write with the phone itself as "
+            "usual, remove linked devices that you do not need, then press Connect."
+        ),
+        Action.PAIR,
+    ),
     (Hold.RETRIES_EXHAUSTED, Reason.UNREACHABLE): Explanation(
         _("WhatsApp cannot be reached."), _LOOKS_AGAIN, Action.RECONNECT
     ),
@@ -288,6 +306,22 @@ TYPE_THE_CODE = Explanation(
     Action.PAIR,
 )
 READY = Explanation(_("Ready."), _("Messages come in and go out."), Action.NONE)
+LIKELY_CAUSES: Mapping[Reason | None, str] = {
+    Reason.PROCESS_DIED: _(
+        "Most likely the server is short of memory: tell your administrator. It reconnects by "
+        "itself each time, with longer pauses."
+    ),
+    Reason.SERVER_ERROR: _(
+        "WhatsApp itself interrupts it. There is nothing you need to do: it reconnects by itself "
+        "each time, with longer pauses."
+    ),
+    None: _(
+        "Most likely the internet connection of the server, or its proxy, fails for moments: have "
+        "somebody look at it. It reconnects by itself each time, with longer pauses."
+    ),
+}
+"""Why a line falls again and again, by how it fell last; None: any other way."""
+
 RESTRICTED = Explanation(
     _("WhatsApp limits what this number may send for now."),
     _("The bot's answers pause. What you write yourself waits and is tried once an hour."),
@@ -326,6 +360,9 @@ def _explanation(connection: Connection | None, *, alive: bool, now: datetime) -
         return WORKING_ON_IT
     if connection.hold is not None:
         return _explain_hold(connection.hold, connection)
+    up_or_opening = connection.status in (Status.CONNECTED, Status.CONNECTING)
+    if up_or_opening and is_unstable(connection.observed, now):
+        return _explain_unstable_line(connection, now)
     match connection.status:
         case Status.CONNECTED:
             limited = connection.restricted_until is not None and connection.restricted_until > now
@@ -361,6 +398,15 @@ def _explain_other_number(own_number: str) -> Explanation:
         number=phone(own_number),
     )
     return replace(HOLDS[Hold.OTHER_NUMBER], body=body)
+
+
+def _explain_unstable_line(connection: Connection, now: datetime) -> Explanation:
+    title = gettext(
+        "Unstable line: lost %(n)d times in the last hour.",
+        n=len(in_the_last_hour(connection.falls, now)),
+    )
+    cause = connection.last_reason
+    return Explanation(title, LIKELY_CAUSES.get(cause, LIKELY_CAUSES[None]), Action.WAIT)
 
 
 def _explain_opening(connection: Connection) -> Explanation:

@@ -86,6 +86,7 @@ class World:
     blocked_at: datetime = START
     refused_at: datetime | None = None  # WhatsApp refused until the attempts were used up
     deaf: list[datetime] = field(default_factory=list)
+    falls: list[datetime] = field(default_factory=list)  # after it had been stable
     unasked: list[datetime] = field(default_factory=list)  # dials since it was stable last
     asked: bool = False  # by a person, and not dialled since
     backoff_dials: int = 0
@@ -156,6 +157,10 @@ class World:
         self.up_since = None
         self.down_since = self.now
 
+    def note_fall(self) -> None:
+        if self.up_since is not None and self.now - self.up_since >= POLICY.stable_after:
+            self.falls.append(self.now)
+
     def pay(self) -> None:
         self.free_dials = 1
         self.backoff_dials = self.monitor_dials = 0
@@ -179,6 +184,10 @@ class World:
             self.backoff_dials += 1
             assert self.backoff_dials <= POLICY.reconnect_max_attempts, "the table was outrun"
             due = POLICY.delay(self.backoff_dials, 0.0)
+            if self.falls and self.falls[-1] == self.down_since:
+                lately = [at for at in self.falls if self.down_since - at < timedelta(hours=1)]
+                if len(lately) > 5:
+                    due = min(2 ** (len(lately) - 6) * timedelta(seconds=32), timedelta(minutes=10))
             assert self.now - self.down_since >= due, f"attempt {self.backoff_dials} too early"
 
     def check_refusal(self) -> None:
@@ -251,6 +260,8 @@ class World:
         if isinstance(news, Opened) and self.up_since is None and not self.refused:
             self.up_since = self.now
         if isinstance(news, Closed):
+            if news.close in LOST and news.close.reason is not Reason.DEAF:
+                self.note_fall()
             self.end_socket()
             # A login that is about to be wiped takes along what WhatsApp has against it.
             if classify(news.close) in BLOCKING and not going:
@@ -283,6 +294,7 @@ class World:
 
     def end_socket_by_monitor(self, changed: Observed) -> None:
         if self.current is not None:
+            self.note_fall()
             self.end_socket()
         self.observed = changed
         self.monitor_turn = changed.monitor_attempt > 0 and changed.next_attempt_at == self.now
@@ -394,6 +406,21 @@ def _step(world: World, action: str, pick: int) -> None:
             world.news(Closed(CLOSES[pick % len(CLOSES)]), current)
         case "lost" if current is not None:
             world.news(Closed(LOST[pick % len(LOST)]), current)
+        case "flaps":
+            for _ in range(3):
+                if world.current is None:
+                    break
+                known = world.scanned if world.observed.has_credentials else known
+                world.news(Opened(known or pick_number, "Ana"), world.current)
+                world.look()
+                world.check()
+                world.advance(31 + pick)
+                if world.current is None:
+                    break
+                world.news(Closed(LOST[pick % len(LOST)]), world.current)
+                world.look()
+                world.check()
+                world.advance(40 * pick)
         case "opened" if current is not None:
             world.news(opened, current)
         case "pairing" if current is not None:
@@ -413,7 +440,7 @@ ACTIONS = (
     *("tick",) * 2,
     *("lift", "crash", "restart", "upgrade", "read", "read"),
     *("late news",) * 2,
-    *("closed", "pairing"),
+    *("closed", "pairing", "flaps", "flaps"),
     *("lost",) * 4,
     *("opened",) * 4,
 )

@@ -13,6 +13,8 @@ from enum import StrEnum
 class Reason(StrEnum):
     STREAM_REPLACED = "stream_replaced"
     LOGGED_OUT = "logged_out"
+    REMOVED = "removed_after_linking"  # ours to tell: a moment after the pairing
+    REMOVED_AGAIN = "removed_again"
     BANNED = "banned"
     CLIENT_OUTDATED = "client_outdated"
     RESTART_REQUIRED = "restart_required"
@@ -79,6 +81,8 @@ REASON_CLASSES: Mapping[Reason, CloseClass] = {
     Reason.PASSKEY: CloseClass.PASSKEY,
     # A bare stream error 401 while the device row is still there is no logout.
     Reason.CONNECTION_LOST: CloseClass.TRANSIENT,
+    Reason.REMOVED: CloseClass.LOGGED_OUT,
+    Reason.REMOVED_AGAIN: CloseClass.LOGGED_OUT,
     Reason.REFUSED: CloseClass.REFUSED,
     Reason.DEAF: CloseClass.DEAF,
 }

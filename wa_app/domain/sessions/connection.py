@@ -62,9 +62,10 @@ class Observed:
     """What the owner sees. All times UTC; `None` where there is nothing to say. `phone` is the
     number of the login that is in the session file, `linked_phone` the number that the connection
     belongs to: the first that was linked, until a person says that it is another. `paired_at` is
-    when the login in the session file came to be. `dialled` is
-    when it was dialled without anybody asking, within an hour and since it was stable last; `deaf`
-    when the library stopped to hand on what arrives, within an hour."""
+    when the login in the session file came to be, `removed_at` when WhatsApp last removed the device
+    right after that. `dialled` is when it was dialled without anybody asking, within an hour and
+    since it was stable last; `deaf` when the library stopped to hand on what arrives, `falls` when
+    it fell after it had been stable, both within an hour."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None
@@ -79,7 +80,6 @@ class Observed:
     next_attempt_at: datetime | None = None
     has_credentials: bool = False
     phone: str | None = None
-    paired_at: datetime | None = None
     linked_phone: str | None = None
     push_name: str | None = None
     qr_payload: str | None = None
@@ -87,6 +87,8 @@ class Observed:
     qr_number: int | None = None
     pairing_code: str | None = None
     pairing_started_at: datetime | None = None
+    paired_at: datetime | None = None
+    removed_at: datetime | None = None
     connected_at: datetime | None = None
     last_disconnect_at: datetime | None = None
     last_code: int | None = None
@@ -94,6 +96,7 @@ class Observed:
     restricted_until: datetime | None = None
     dialled: tuple[datetime, ...] = ()
     deaf: tuple[datetime, ...] = ()
+    falls: tuple[datetime, ...] = ()
     observed_version: int = 0
     socket_version: int = 0
     wiped_version: int = 0

@@ -23,6 +23,12 @@ REFUSED_FOR = timedelta(days=1)
 BANNED_FOR = timedelta(days=1)
 """Where a ban comes without its end."""
 
+RIGHT_AFTER_PAIRING = timedelta(minutes=10)
+"""A device that is removed so soon was removed by WhatsApp: its owner has just linked it."""
+
+REMOVED_BEFORE = timedelta(days=7)
+"""For so long another such removal is the second."""
+
 AN_HOUR = timedelta(hours=1)
 
 DIALS_AN_HOUR = 30
@@ -32,6 +38,10 @@ whatever made each of the dials: attempts, lifts, the ends of bans, restarts."""
 
 DEAF_AN_HOUR = 10
 """So often within an hour a session that the library left deaf is connected again at once."""
+
+
+FALLS_AN_HOUR = 5
+"""So often within an hour a stable connection may fall before its line counts as unstable."""
 
 
 def in_the_last_hour(times: tuple[datetime, ...], now: datetime) -> tuple[datetime, ...]:

@@ -35,6 +35,9 @@ from wa_app.domain.sessions.policy import (
     BANNED_FOR,
     DEAF_AN_HOUR,
     DIALS_AN_HOUR,
+    FALLS_AN_HOUR,
+    REMOVED_BEFORE,
+    RIGHT_AFTER_PAIRING,
     Moment,
     Policy,
     in_the_last_hour,
@@ -242,9 +245,9 @@ def after_news(
                 opening,
                 opening_since=now,  # the library now logs in for the first time
                 pairing_started_at=None,
+                paired_at=now,
                 has_credentials=True,
                 phone=phone,
-                paired_at=now,
                 linked_phone=observed.linked_phone
                 if answered_elsewhere
                 else _linked_phone(wanted, observed, phone),
@@ -275,7 +278,8 @@ def _linked_phone(wanted: Wanted, observed: Observed, phone: str) -> str | None:
 def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
     """The observed half after a socket ended by itself: a hold, or the next attempt."""
     now = moment.now
-    if is_stable(observed, now, moment.policy):
+    fell = is_stable(observed, now, moment.policy)
+    if fell:
         observed = count_from_zero(observed)
     down = go_down(observed, close, now)
     match classify(close):
@@ -283,8 +287,7 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             # Dialling again would throw out whoever took the session, and they us.
             return put_on_hold(down, Hold.CONFLICT, close.reason, now)
         case CloseClass.LOGGED_OUT:
-            gone = replace(down, has_credentials=False)
-            return put_on_hold(gone, Hold.LOGGED_OUT, close.reason, now)
+            return _logged_out(replace(down, has_credentials=False), close.reason, now)
         case CloseClass.OUTDATED:
             held = put_on_hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
             return replace(held, hold_library=moment.library)
@@ -304,9 +307,23 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
         case _ if observed.hold is not None:
             return down  # its socket was still open when it was held; nothing follows from its end
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
-            return _retry(down, close.reason, moment)
+            return (
+                _after_fall(down, close.reason, moment)
+                if fell
+                else _retry(down, close.reason, moment)
+            )
         case CloseClass.DEAF:
             return _after_deafness(down, moment)
+
+
+def _logged_out(gone: Observed, reason: Reason, now: datetime) -> Observed:
+    paired, removed = gone.paired_at, gone.removed_at
+    if paired is not None and now - paired < RIGHT_AFTER_PAIRING:
+        again = removed is not None and now - removed < REMOVED_BEFORE
+        reason = Reason.REMOVED_AGAIN if again else Reason.REMOVED
+        gone = replace(gone, removed_at=now, last_reason=reason)
+    gone = replace(gone, paired_at=None)
+    return put_on_hold(gone, Hold.LOGGED_OUT, reason, now)
 
 
 def _after_deafness(down: Observed, moment: Moment) -> Observed:
@@ -315,6 +332,22 @@ def _after_deafness(down: Observed, moment: Moment) -> Observed:
     deaf = (*in_the_last_hour(down.deaf, now), now)
     delay = moment.policy.slow_delay(len(deaf) - DEAF_AN_HOUR, moment.jitter)
     return replace(in_status(down, Status.CONNECTING, now), deaf=deaf, next_attempt_at=now + delay)
+
+
+def _after_fall(down: Observed, reason: Reason, moment: Moment) -> Observed:
+    """A line that lives just long enough to be stable never meets the limit of attempts: the more
+    often it falls, the longer it waits."""
+    now = moment.now
+    falls = (*in_the_last_hour(down.falls, now), now)
+    trying = _retry(replace(down, falls=falls), reason, moment)
+    pause = moment.policy.slow_delay(len(falls) - FALLS_AN_HOUR, moment.jitter)
+    if trying.next_attempt_at is None:
+        return trying
+    return replace(trying, next_attempt_at=max(trying.next_attempt_at, now + pause))
+
+
+def is_unstable(observed: Observed, now: datetime) -> bool:
+    return len(in_the_last_hour(observed.falls, now)) > FALLS_AN_HOUR
 
 
 def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
@@ -333,11 +366,12 @@ def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
 
 
 def after_wipe(observed: Observed, version: int, now: datetime, *, folder_gone: bool) -> Observed:
-    """All observed fields but the versions and the number at their first values, whatever
-    failed."""
+    """All observed fields but the versions, the number and what WhatsApp has against it at their
+    first values, whatever failed."""
     clean = Observed(
         status_since=now,
         linked_phone=observed.linked_phone,
+        removed_at=observed.removed_at,
         observed_version=observed.observed_version,
         socket_version=observed.socket_version,
         wiped_version=version,

@@ -87,6 +87,7 @@ class Alerts:
             Connection.hold != Hold.PAIRING_EXPIRED,
             Connection.attempt > 0,
             Connection.deaf.is_not(None),
+            Connection.falls.is_not(None),
         )
         rows = db.session.scalars(
             select(Connection)
