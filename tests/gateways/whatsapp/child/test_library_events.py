@@ -190,6 +190,28 @@ def test_what_nobody_wrote_is_dropped(message_type: Any, content: Any) -> None:
     assert kind_and_text(message_type(**content)) is None
 
 
+NEWER = b"\xc2\xbb\x01\x00"
+"""Field 3000, empty: a kind that no library knows yet."""
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, ("other", "")),
+        ({"messageContextInfo": {}}, ("other", "")),
+        ({"senderKeyDistributionMessage": {}, "messageContextInfo": {}}, ("other", "")),
+        ({"conversation": "Hola"}, ("text", "Hola")),
+        ({"protocolMessage": {}}, None),
+    ],
+)
+def test_a_kind_newer_than_the_library_is_a_message(
+    message_type: Any, content: Any, expected: Any
+) -> None:
+    message = message_type(**content)
+    message.MergeFromString(NEWER)
+    assert kind_and_text(message) == expected
+
+
 def test_the_tables_name_fields_that_exist(message_type: Any) -> None:
     fields = message_type.DESCRIPTOR.fields_by_name
     assert set(fields) >= TEXTS.keys() | KINDS.keys() | SILENT

@@ -155,7 +155,7 @@ class Client:
     def me(self) -> tuple[str, str]:
         """Phone and name. Only when connected: before, asking this ends the process."""
         me = self._client.get_me()
-        return f"+{me.JID.User}", me.PushName
+        return f"+{me.JID.User}", library_events.plain(me.PushName)
 
     def phone_of(self, lid: Any) -> str | None:
         """The JID with the phone number that belongs to a LID, if the library knows it."""

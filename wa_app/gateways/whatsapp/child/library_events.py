@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.unknown_fields import UnknownFieldSet
+
 from wa_app.domain.messages import ONLY_ON_PHONE
 from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 
@@ -65,6 +67,9 @@ SILENT = frozenset(
 )
 """Between programs, or about an earlier message: nothing anybody wrote."""
 
+CARRIED = frozenset({"messageContextInfo", "senderKeyDistributionMessage"})
+"""Comes along with what somebody wrote."""
+
 HIDE = 2
 """neonize's number for a message whose sender wants nothing shown in its place."""
 
@@ -111,12 +116,12 @@ def _incoming(
         return None
     sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
-        wa_id=_plain(info.ID),
+        wa_id=plain(info.ID),
         chat=_chat(source, sender, phone_of),
         sender=_hosted(sender) if source.Sender.Device == HOSTED_DEVICE else sender,
-        sender_name=_plain(info.Pushname),
+        sender_name=plain(info.Pushname),
         kind=kind,
-        text=_plain(text),
+        text=plain(text),
         at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
         is_group=_is_group(source),
         from_me=source.IsFromMe,
@@ -139,7 +144,7 @@ def translate_receipt(
     known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
     reader = tuple(dict.fromkeys(address for address in known if address))
     chat = (_spelled(source.Chat),) if _is_group(source) else reader
-    return Receipt(tuple(map(_plain, event.MessageIDs)), kind, chat, reader, own_phone)
+    return Receipt(tuple(map(plain, event.MessageIDs)), kind, chat, reader, own_phone)
 
 
 def members(
@@ -162,6 +167,8 @@ def kind_and_text(message: Any) -> tuple[str, str] | None:
         # "disappearing", "view once" and the like are wrapped around the message itself.
         if name not in SILENT and hasattr(value, "message"):
             return kind_and_text(value.message)
+    if fields.keys() <= CARRIED and len(UnknownFieldSet(message)) > 0:
+        return OTHER, ""  # of a kind that is newer than the library
     return (OTHER, "") if fields.keys() - SILENT else None
 
 
@@ -197,10 +204,10 @@ def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None
 
 
 def _spelled(jid: Any) -> str:
-    return f"{_plain(jid.User)}@{_plain(jid.Server)}"
+    return f"{plain(jid.User)}@{plain(jid.Server)}"
 
 
-def _plain(text: str | bytes) -> str:
+def plain(text: str | bytes) -> str:
     """As it can be kept. Senders choose ids, names and texts: protobuf gives as bytes what is no
     UTF-8, and a database takes no NUL."""
     known = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
