@@ -15,6 +15,7 @@ from wa_app.domain.messages import ONLY_ON_PHONE
 from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 from wa_app.gateways.whatsapp.child.library_events import (
     KINDS,
+    MOST_IDS,
     RECEIPTS,
     SILENT,
     TEXTS,
@@ -310,6 +311,15 @@ def test_only_some_receipts_say_something(receipt: Any, kind: int) -> None:
     said = told(receipt(kind, LUIS, LUIS))
     assert (said and said.kind) == RECEIPTS.get(kind)
     assert told(receipt(kind, LUIS, ANA, from_me=True)) is None
+
+
+def test_a_receipt_of_any_length_is_bearable(receipt: Any) -> None:
+    event = receipt(4, LUIS, LUIS)
+    event.MessageIDs.extend(["X"] * 100_000)
+    said = told(event)
+    assert said is not None
+    assert said.wa_ids[:2] == ("A", "B")
+    assert len(said.wa_ids) == MOST_IDS
 
 
 def test_everybody_in_a_group_but_ourselves(neonize: ModuleType) -> None:

@@ -175,7 +175,7 @@ class Client:
     def members(self, group: str) -> list[str]:
         """Everybody else in a group. Asks WhatsApp."""
         participants = self._ask(lambda: self._client.get_group_info(_jid(group)).Participants)
-        me = self._client.get_me()
+        me = self._ask(self._client.get_me)
         return library_events.members(participants, (me.JID.User, me.LID.User), self.phone_of)
 
     def pairing_code(self, phone: str) -> str:

@@ -81,6 +81,9 @@ RECEIPTS = {
 }
 """By neonize's numbers. Others are about keys, or come from our own devices."""
 
+MOST_IDS = 1000
+"""Of one receipt: anybody can send one with more than a database takes in one question."""
+
 PhoneOf = Callable[[Any], str | None]
 
 PHONE_NUMBERS = "s.whatsapp.net"
@@ -144,7 +147,8 @@ def translate_receipt(
     known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
     reader = tuple(dict.fromkeys(address for address in known if address))
     chat = (_spelled(source.Chat),) if _is_group(source) else reader
-    return Receipt(tuple(map(plain, event.MessageIDs)), kind, chat, reader, own_phone)
+    wa_ids = tuple(map(plain, event.MessageIDs[:MOST_IDS]))
+    return Receipt(wa_ids, kind, chat, reader, own_phone)
 
 
 def members(
