@@ -102,6 +102,18 @@ def test_a_hidden_number_gives_way_to_the_phone_number(event: Any) -> None:
     assert people(translate(hidden, nobody_knows, OWN)) == (LUIS, LUIS)
 
 
+def test_an_empty_address_of_a_sender_is_none(neonize: ModuleType, event: Any) -> None:
+    hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
+    hidden.Info.MessageSource.SenderAlt.Server = "s.whatsapp.net"
+    assert people(translate(hidden, lambda _: LUIS, OWN)) == (LUIS, LUIS)
+
+
+def test_what_our_own_devices_say_to_each_other_is_no_message(event: Any) -> None:
+    between = event(ANA, ANA, from_me=True)
+    between.Info.Category = "peer"
+    assert translate(between, nobody_knows, OWN) is None
+
+
 def test_the_library_is_asked_for_a_phone_number_that_did_not_come_along(event: Any) -> None:
     hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
     assert people(translate(hidden, lambda _: LUIS, OWN)) == (LUIS, LUIS)

@@ -102,11 +102,9 @@ def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming 
 
 def translate_unreadable(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
     """What came without its content: it could not be decrypted, or WhatsApp gives it to the phone
-    alone. None for what is about another message, or between our own devices."""
+    alone. None for what is about another message."""
     info = event.Info
     if event.DecryptFailMode == HIDE or info.Edit or info.Type == "reaction":
-        return None
-    if info.Category == "peer":
         return None
     return _incoming(info, ONLY_ON_PHONE, "", phone_of, own_phone)
 
@@ -116,6 +114,8 @@ def _incoming(
 ) -> Incoming | None:
     source = info.MessageSource
     if source.Chat.Server == "newsletter" or source.Chat.User == "status":
+        return None
+    if info.Category == "peer":  # between our own devices
         return None
     sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
@@ -177,8 +177,8 @@ def kind_and_text(message: Any) -> tuple[str, str] | None:
 
 
 def _hosted(sender: str) -> str:
-    """What a business sends through the Cloud API comes from a device of its number; the library
-    takes off the server's name that says so (whatsmeow, `ToNonAD`)."""
+    """What a business sends through the Cloud API comes from a device of its number; neonize 0.5.2
+    takes off the server's name that says so, and leaves the device's number (seen on the wire)."""
     user, _, server = sender.partition("@")
     return f"{user}@hosted.lid" if server == HIDDEN_NUMBERS else f"{user}@hosted"
 
@@ -202,7 +202,7 @@ def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None
     is one person on all of them."""
     came = _spelled(other) if other.User else None
     if jid.Server == HIDDEN_NUMBERS:
-        number = came if other.Server == PHONE_NUMBERS else phone_of(jid)
+        number = came if came and other.Server == PHONE_NUMBERS else phone_of(jid)
         return (number, _spelled(jid)) if number else (_spelled(jid), None)
     return _spelled(jid), came if other.Server == HIDDEN_NUMBERS else None
 
