@@ -8,6 +8,7 @@ from wa_app.domain.alerts import (
     HOLD_KINDS,
     AlertKind,
     Course,
+    clock_is_wrong,
     course,
     disk_is_low,
     is_cut_off,
@@ -131,6 +132,7 @@ def test_what_becomes_of_an_episode(
         (AlertKind.OUTAGE, Reason.UNREACHABLE, True),  # one of its numbers has waited already
         (AlertKind.DISK_NEARLY_FULL, None, False),
         (AlertKind.BACKUP_FAILED, None, True),
+        (AlertKind.CLOCK_WRONG, None, True),
         (AlertKind.STALLED, None, True),
     ],
 )
@@ -191,3 +193,10 @@ def test_a_mail_is_tried_again_with_growing_delays_and_never_given_up() -> None:
     minutes = [retry_delay(attempts).total_seconds() / 60 for attempts in range(1, 9)]
     assert minutes == [1 / 6, 0.5, 1, 2, 5, 15, 60, 60]
     assert retry_delay(1000) == RETRY_DELAYS[-1]
+
+
+@pytest.mark.parametrize(
+    ("off", "wrong"), [(0, False), (30, False), (31, True), (-30, False), (-31, True), (3600, True)]
+)
+def test_when_the_clock_is_wrong(off: int, wrong: bool) -> None:
+    assert clock_is_wrong(NOW + timedelta(seconds=off), NOW) is wrong

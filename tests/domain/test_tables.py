@@ -7,19 +7,24 @@ import pytest
 from wa_app.domain.bot import Bot, Question, Verdict, bot_verdict
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
+    MAX_ID,
+    ONLY_ON_PHONE,
     Author,
     FailCause,
     MessagePolicy,
     MessageState,
     after_asked_again,
     after_send_failure,
+    kept_id,
+    reached_all,
 )
-from wa_app.domain.phone_numbers import e164, jid_of, phone_of
+from wa_app.domain.phone_numbers import e164, jid_of, phone_of, same_address
 from wa_app.domain.sessions.closes import CLOSE_CODES, Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.policy import Policy
 from wa_app.domain.sessions.socket_messages import SendFailure
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SENT, DELIVERED, READ = MessageState.SENT, MessageState.DELIVERED, MessageState.READ
 
 
 @pytest.mark.parametrize(
@@ -127,12 +132,16 @@ def test_what_could_not_be_read_is_sent_anew_while_it_is_of_use(
     assert (outcome.cause is FailCause.UNREADABLE) == (state is MessageState.FAILED)
 
 
+LUIS, GROUP = "34600111222@s.whatsapp.net", "120363000000000001@g.us"
+
+
 def question(**changes: object) -> Question:
     usual: dict[str, object] = {
         "kind": "text",
         "text": "¿abren hoy?",
         "at": NOW,
-        "is_group": False,
+        "chat": LUIS,
+        "sender": LUIS,
         "muted_until": None,
         "recent_answers": [],
         "last_answer": None,
@@ -145,7 +154,10 @@ def question(**changes: object) -> Question:
     ("changes", "verdict"),
     [
         ({}, Verdict.ANSWER),
-        ({"is_group": True}, Verdict.IGNORE),
+        ({"chat": GROUP}, Verdict.IGNORE),
+        ({"kind": ONLY_ON_PHONE}, Verdict.WAITING),
+        ({"kind": ONLY_ON_PHONE, "muted_until": NOW + timedelta(minutes=1)}, Verdict.WAITING),
+        ({"kind": ONLY_ON_PHONE, "chat": GROUP}, Verdict.IGNORE),
         ({"kind": "image"}, Verdict.IGNORE),
         ({"muted_until": NOW + timedelta(minutes=1)}, Verdict.IGNORE),
         ({"muted_until": NOW - timedelta(minutes=1)}, Verdict.ANSWER),
@@ -187,3 +199,50 @@ def test_numbers_are_taken_as_people_write_them(written: str, number: str) -> No
 def test_what_is_no_number_is_refused(nonsense: str) -> None:
     with pytest.raises(WrongInput):
         jid_of(nonsense)
+
+
+# ---- addresses, and receipts of many
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (LUIS, LUIS, True),
+        (LUIS, "34600111223@s.whatsapp.net", False),
+        ("5511987654321@s.whatsapp.net", "551187654321@s.whatsapp.net", True),
+        ("5215512345678@s.whatsapp.net", "525512345678@s.whatsapp.net", True),
+        ("200000000000002@lid", "200000000000002@lid", True),
+        ("200000000000002@lid", "200000000000003@lid", False),
+        ("34600111222@lid", LUIS, False),  # a LID looks like a number and is none
+        ("5215512345678@lid", "525512345678@lid", False),
+        (GROUP, GROUP, True),
+    ],
+)
+def test_one_address_in_two_spellings(one: str, other: str, same: bool) -> None:
+    assert same_address(one, other) is same
+    assert same_address(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("states", "all_of_them"),
+    [
+        ([READ], READ),
+        ([READ, READ, DELIVERED], DELIVERED),
+        ([READ, SENT, DELIVERED], SENT),
+        ([SENT, SENT], SENT),
+    ],
+)
+def test_a_group_is_as_far_as_the_one_who_is_least_far(
+    states: list[MessageState], all_of_them: MessageState
+) -> None:
+    assert reached_all(states) is all_of_them
+
+
+@pytest.mark.parametrize("length", [1, MAX_ID - 1, MAX_ID, MAX_ID + 1, 100_000])
+def test_ids_of_any_length_are_kept_apart(length: int) -> None:
+    ids = ["X" * length, "X" * length + "Y", "Y" + "X" * length]
+    kept = [kept_id(one) for one in ids]
+    assert len(set(kept)) == 3
+    assert all(len(one) <= MAX_ID for one in kept)
+    if length < MAX_ID:
+        assert kept == ids

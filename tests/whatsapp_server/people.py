@@ -285,6 +285,12 @@ class Contact(Person):
         return id
 
     @in_loop
+    def send_kind(self, phone: Phone, field: int, content: str = "") -> str:
+        """A message of which the content is this field."""
+        sender: Attributes = {"from": self.jid, "sender_lid": self.lid}
+        return self._post(phone, Content(content, field=field), sender)
+
+    @in_loop
     def send_to_group(self, phone: Phone, text: str, group: str = "120363000000000001") -> str:
         """A text in a group that the phone is in."""
         sender: Attributes = {

@@ -38,6 +38,7 @@ class Content:
     text: str
     chat: Jid | None = None
     extended: bool = False  # as texts with a link or a quotation are written
+    field: int = 0  # of a Message, in place of the text's: another kind of message
 
 
 class Party:
@@ -119,7 +120,7 @@ def _message(content: Content) -> bytes:
     text = (
         protobuf.encode((EXTENDED_TEXT, protobuf.encode((TEXT, content.text))))
         if content.extended
-        else protobuf.encode((CONVERSATION, content.text))
+        else protobuf.encode((content.field or CONVERSATION, content.text))
     )
     if content.chat is None:
         return text

@@ -13,6 +13,7 @@ from wa_app.models import Chat, Connection, Message
 from wa_app.services.messages import inbox, outbox
 
 LUIS, LUIS_HIDDEN = "34600111222@s.whatsapp.net", "200000000000002@lid"
+OWN = "34600999888@s.whatsapp.net"
 EVA = "34600111333@s.whatsapp.net"
 GROUP, OTHER_GROUP = "120363000000000001@g.us", "120363000000000002@g.us"
 FIRST, SECOND = "+34600999888", "+34600999777"
@@ -41,7 +42,7 @@ def in_group(world: World, sender: str, group: str = GROUP) -> Incoming:
         {"chat": GROUP, "is_group": True},  # the same person, elsewhere
         {"sender": EVA, "chat": GROUP, "is_group": True},
         {"own_phone": SECOND},  # the same person, at the shop's other number
-        {"from_me": True, "sender": "34600999888@s.whatsapp.net"},
+        {"from_me": True, "sender": OWN, "chat": LUIS},
         {"wa_id": "3eb0"},
     ],
 )
@@ -103,7 +104,7 @@ def facts_of(world: World) -> dict[str, dict[str, object]]:
         "its addressee": {"own_phone": None},
         "somebody else": {"own_phone": None, "sender": EVA, "chat": EVA},
         "a group": {"own_phone": None, "chat": GROUP, "is_group": True},
-        "the phone": {"own_phone": None, "from_me": True, "sender": "34600@s.whatsapp.net"},
+        "the phone": {"own_phone": None, "from_me": True, "sender": OWN, "chat": LUIS},
     }
 
 

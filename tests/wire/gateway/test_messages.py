@@ -101,6 +101,19 @@ def test_no_id_loses_its_message(
     assert socket.of(Closed) == []
 
 
+def test_an_id_that_is_no_text_is_known_again_when_it_is_sent_anew(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    """The library writes it into its log, too."""
+    luis.send(ana, "Hola")
+    luis.spoil_sessions()
+    luis.send(ana, "¿Abren hoy?", id=raw(b"3EB0\xff"))
+    socket.desk.wait_until(lambda: last(socket, "3EB0\\xff").kind == "text", "a second try")
+    kinds = [one.kind for one in socket.of(Incoming) if one.wa_id == "3EB0\\xff"]
+    assert set(kinds) == {ONLY_ON_PHONE, "text"}
+    assert socket.of(Closed) == []
+
+
 def test_no_name_and_no_text_loses_its_message(
     socket: Socket, ana: Phone, server: WhatsAppServer
 ) -> None:
@@ -140,6 +153,20 @@ def test_machines_are_known_by_their_addresses(
     message = last(socket, luis.send_unavailable(ana, sender=sender))
     assert (message.chat, message.sender) == (chat, told)
     assert is_machine(message.sender)
+
+
+PLACEHOLDER, ALBUM, NOBODY_KNOWS = 80, 83, 3000
+"""Fields of Message (waE2E)."""
+
+
+@pytest.mark.parametrize(("field", "kind"), [(PLACEHOLDER, ONLY_ON_PHONE), (NOBODY_KNOWS, "other")])
+def test_what_has_no_content_that_is_known_is_told(
+    socket: Socket, ana: Phone, luis: Contact, field: int, kind: str
+) -> None:
+    message = last(socket, luis.send_kind(ana, field))
+    assert (message.kind, message.text) == (kind, "")
+    silent = luis.send_kind(ana, ALBUM)
+    assert silent not in {one.wa_id for one in all_told(socket, ana, luis)}
 
 
 def test_what_cannot_be_read_is_told_and_then_what_is_sent_anew(

@@ -1,5 +1,6 @@
 """Incoming messages: from the spool into the database, each once."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import exists, select, update
@@ -29,11 +30,11 @@ def store(connection_id: str, messages: Sequence[Incoming]) -> int:
     new = 0
     for message in messages:
         phone = own_phone(message.own_phone, linked or "")
-        same = (row for row in known if row.chat.phone == phone and _is_same(row, message))
-        row = next(same, None)
+        with_its_id = known[kept_id(message.wa_id)]
+        row = next((row for row in with_its_id if _is_same(row, phone, message)), None)
         if row is None:
-            known.append(_row(_chat_of(connection_id, phone, message), message))
-            db.session.add(known[-1])
+            with_its_id.append(_row(_chat_of(connection_id, phone, message), message))
+            db.session.add(with_its_id[-1])
         elif row.kind == ONLY_ON_PHONE != message.kind:
             # Its sender's phone has sent it anew, and this time it can be read.
             row.chat = _chat_of(connection_id, phone, message)
@@ -83,21 +84,23 @@ def own_phone(told: str | None, linked: str) -> str:
     return linked if linked and same_number(arrived_at, linked) else arrived_at
 
 
-def _with_ids(connection_id: str, wa_ids: Collection[str]) -> list[Message]:
+def _with_ids(connection_id: str, wa_ids: Collection[str]) -> dict[str, list[Message]]:
     stored = select(Message).where(
         Message.connection_id == connection_id, Message.wa_id.in_(wa_ids)
     )
-    return list(db.session.scalars(stored.options(joinedload(Message.chat))))
+    found = defaultdict(list)
+    for row in db.session.scalars(stored.options(joinedload(Message.chat))):
+        found[row.wa_id or ""].append(row)
+    return found
 
 
-def _is_same(row: Message, message: Incoming) -> bool:
-    """Whether this row is that message. Senders choose their ids, so the same id of another sender
-    is another message; one sender may be named by number and then by LID."""
-    if row.wa_id != kept_id(message.wa_id):
+def _is_same(row: Message, phone: str, message: Incoming) -> bool:
+    """Whether the row with this id is that message. Senders choose their ids, so the same id of
+    another sender is another message; one sender may be named by number and then by LID."""
+    if row.chat.phone != phone or row.sender not in _senders(message):
         return False
-    if message.from_me or message.is_group or row.chat.is_group:
-        return row.chat.jid == message.chat and row.sender in _senders(message)
-    return row.sender in _senders(message)
+    direct = not (message.from_me or message.is_group or row.chat.is_group)
+    return direct or row.chat.jid == message.chat
 
 
 def _senders(message: Incoming) -> tuple[str | None, ...]:

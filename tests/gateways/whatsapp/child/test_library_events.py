@@ -15,6 +15,7 @@ from wa_app.domain.messages import ONLY_ON_PHONE
 from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 from wa_app.gateways.whatsapp.child.library_events import (
     KINDS,
+    MOST_IDS,
     RECEIPTS,
     SILENT,
     TEXTS,
@@ -99,6 +100,18 @@ def people(message: Incoming | None) -> tuple[str, str]:
 def test_a_hidden_number_gives_way_to_the_phone_number(event: Any) -> None:
     hidden = event(LUIS_HIDDEN, LUIS_HIDDEN, alt=LUIS)
     assert people(translate(hidden, nobody_knows, OWN)) == (LUIS, LUIS)
+
+
+def test_an_empty_address_of_a_sender_is_none(neonize: ModuleType, event: Any) -> None:
+    hidden = event(LUIS_HIDDEN, LUIS_HIDDEN)
+    hidden.Info.MessageSource.SenderAlt.Server = "s.whatsapp.net"
+    assert people(translate(hidden, lambda _: LUIS, OWN)) == (LUIS, LUIS)
+
+
+def test_what_our_own_devices_say_to_each_other_is_no_message(event: Any) -> None:
+    between = event(ANA, ANA, from_me=True)
+    between.Info.Category = "peer"
+    assert translate(between, nobody_knows, OWN) is None
 
 
 def test_the_library_is_asked_for_a_phone_number_that_did_not_come_along(event: Any) -> None:
@@ -188,6 +201,28 @@ def test_every_kind_is_told_apart(message_type: Any, content: Any, expected: Any
 )
 def test_what_nobody_wrote_is_dropped(message_type: Any, content: Any) -> None:
     assert kind_and_text(message_type(**content)) is None
+
+
+NEWER = b"\xc2\xbb\x01\x00"
+"""Field 3000, empty: a kind that no library knows yet."""
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({}, ("other", "")),
+        ({"messageContextInfo": {}}, ("other", "")),
+        ({"senderKeyDistributionMessage": {}, "messageContextInfo": {}}, ("other", "")),
+        ({"conversation": "Hola"}, ("text", "Hola")),
+        ({"protocolMessage": {}}, None),
+    ],
+)
+def test_a_kind_newer_than_the_library_is_a_message(
+    message_type: Any, content: Any, expected: Any
+) -> None:
+    message = message_type(**content)
+    message.MergeFromString(NEWER)
+    assert kind_and_text(message) == expected
 
 
 def test_the_tables_name_fields_that_exist(message_type: Any) -> None:
@@ -288,6 +323,15 @@ def test_only_some_receipts_say_something(receipt: Any, kind: int) -> None:
     said = told(receipt(kind, LUIS, LUIS))
     assert (said and said.kind) == RECEIPTS.get(kind)
     assert told(receipt(kind, LUIS, ANA, from_me=True)) is None
+
+
+def test_a_receipt_of_any_length_is_bearable(receipt: Any) -> None:
+    event = receipt(4, LUIS, LUIS)
+    event.MessageIDs.extend(["X"] * 100_000)
+    said = told(event)
+    assert said is not None
+    assert said.wa_ids[:2] == ("A", "B")
+    assert len(said.wa_ids) == MOST_IDS
 
 
 def test_everybody_in_a_group_but_ourselves(neonize: ModuleType) -> None:

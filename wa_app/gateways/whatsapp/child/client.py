@@ -165,7 +165,7 @@ class Client:
     def me(self) -> tuple[str, str]:
         """Phone and name. Only when connected: before, asking this ends the process."""
         self._own = self._client.get_me()
-        return f"+{self._own.JID.User}", self._own.PushName
+        return f"+{self._own.JID.User}", library_events.plain(self._own.PushName)
 
     def phone_of(self, lid: Any) -> str | None:
         """The JID with the phone number that belongs to a LID, if the library knows it."""
@@ -185,7 +185,7 @@ class Client:
     def members(self, group: str) -> list[str]:
         """Everybody else in a group. Asks WhatsApp."""
         participants = self._ask(lambda: self._client.get_group_info(_jid(group)).Participants)
-        me = self._client.get_me()
+        me = self._ask(self._client.get_me)
         return library_events.members(participants, (me.JID.User, me.LID.User), self.phone_of)
 
     def addresses_of(self, jid: str) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from google.protobuf.unknown_fields import UnknownFieldSet
+
 from wa_app.domain.messages import ONLY_ON_PHONE
 from wa_app.domain.sessions.socket_messages import Incoming, Receipt, ReceiptKind
 
@@ -65,6 +67,9 @@ SILENT = frozenset(
 )
 """Between programs, or about an earlier message: nothing anybody wrote."""
 
+CARRIED = frozenset({"messageContextInfo", "senderKeyDistributionMessage"})
+"""Comes along with what somebody wrote."""
+
 HIDE = 2
 """neonize's number for a message whose sender wants nothing shown in its place."""
 
@@ -75,6 +80,9 @@ RECEIPTS = {
     6: ReceiptKind.READ,  # played: nobody plays what they have not opened
 }
 """By neonize's numbers. Others are about keys, or come from our own devices."""
+
+MOST_IDS = 1000
+"""Of one receipt: anybody can send one with more than a database takes in one question."""
 
 PhoneOf = Callable[[Any], str | None]
 
@@ -94,11 +102,9 @@ def translate(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming 
 
 def translate_unreadable(event: Any, phone_of: PhoneOf, own_phone: str | None) -> Incoming | None:
     """What came without its content: it could not be decrypted, or WhatsApp gives it to the phone
-    alone. None for what is about another message, or between our own devices."""
+    alone. None for what is about another message."""
     info = event.Info
     if event.DecryptFailMode == HIDE or info.Edit or info.Type == "reaction":
-        return None
-    if info.Category == "peer":
         return None
     return _incoming(info, ONLY_ON_PHONE, "", phone_of, own_phone)
 
@@ -109,14 +115,16 @@ def _incoming(
     source = info.MessageSource
     if source.Chat.Server == "newsletter" or source.Chat.User == "status":
         return None
+    if info.Category == "peer":  # between our own devices
+        return None
     sender, sender_alt = _addresses(source.Sender, source.SenderAlt, phone_of)
     return Incoming(
-        wa_id=_plain(info.ID),
+        wa_id=plain(info.ID),
         chat=_chat(source, sender, phone_of),
         sender=_hosted(sender) if source.Sender.Device == HOSTED_DEVICE else sender,
-        sender_name=_plain(info.Pushname),
+        sender_name=plain(info.Pushname),
         kind=kind,
-        text=_plain(text),
+        text=plain(text),
         at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
         is_group=_is_group(source),
         from_me=source.IsFromMe,
@@ -139,7 +147,8 @@ def translate_receipt(
     known = (*_addresses(source.Sender, source.SenderAlt, phone_of), hidden)
     reader = tuple(dict.fromkeys(address for address in known if address))
     chat = (_spelled(source.Chat),) if _is_group(source) else reader
-    return Receipt(tuple(map(_plain, event.MessageIDs)), kind, chat, reader, own_phone)
+    wa_ids = tuple(map(plain, event.MessageIDs[:MOST_IDS]))
+    return Receipt(wa_ids, kind, chat, reader, own_phone)
 
 
 def members(
@@ -162,12 +171,14 @@ def kind_and_text(message: Any) -> tuple[str, str] | None:
         # "disappearing", "view once" and the like are wrapped around the message itself.
         if name not in SILENT and hasattr(value, "message"):
             return kind_and_text(value.message)
+    if fields.keys() <= CARRIED and len(UnknownFieldSet(message)) > 0:
+        return OTHER, ""  # of a kind that is newer than the library
     return (OTHER, "") if fields.keys() - SILENT else None
 
 
 def _hosted(sender: str) -> str:
-    """What a business sends through the Cloud API comes from a device of its number; the library
-    takes off the server's name that says so (whatsmeow, `ToNonAD`)."""
+    """What a business sends through the Cloud API comes from a device of its number; neonize 0.5.2
+    takes off the server's name that says so, and leaves the device's number (seen on the wire)."""
     user, _, server = sender.partition("@")
     return f"{user}@hosted.lid" if server == HIDDEN_NUMBERS else f"{user}@hosted"
 
@@ -191,16 +202,16 @@ def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None
     is one person on all of them."""
     came = _spelled(other) if other.User else None
     if jid.Server == HIDDEN_NUMBERS:
-        number = came if other.Server == PHONE_NUMBERS else phone_of(jid)
+        number = came if came and other.Server == PHONE_NUMBERS else phone_of(jid)
         return (number, _spelled(jid)) if number else (_spelled(jid), None)
     return _spelled(jid), came if other.Server == HIDDEN_NUMBERS else None
 
 
 def _spelled(jid: Any) -> str:
-    return f"{_plain(jid.User)}@{_plain(jid.Server)}"
+    return f"{plain(jid.User)}@{plain(jid.Server)}"
 
 
-def _plain(text: str | bytes) -> str:
+def plain(text: str | bytes) -> str:
     """As it can be kept. Senders choose ids, names and texts: protobuf gives as bytes what is no
     UTF-8, and a database takes no NUL."""
     known = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
