@@ -15,9 +15,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.whatsapp_server import WhatsAppServer, environment
+from tests.whatsapp_server import Contact, Phone, WhatsAppServer, environment
 from wa_app.domain.sessions.closes import Close, Reason
-from wa_app.domain.sessions.socket_messages import Closed, Opened, Qr, SendText
+from wa_app.domain.sessions.socket_messages import (
+    Closed,
+    Incoming,
+    Opened,
+    Qr,
+    SendFailed,
+    SendFailure,
+    SendText,
+)
 
 from .desk import GRACE, Desk, Socket, our_processes, session_processes
 
@@ -120,6 +128,50 @@ def test_a_dead_forkserver_takes_its_sessions_along_and_a_new_one_starts(
     assert socket.wait_for_close() == Close(408, Reason.PROCESS_DIED, has_credentials=True)
     assert session_processes() == []
     desk.open(socket.name).wait_for(Opened)
+
+
+def test_a_dead_forkserver_leaves_its_sessions_time_for_what_they_have_in_hand(
+    socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    """Texts that have not been tried are given back, WhatsApp is left politely, and whatever it
+    was told is in the spool."""
+    server.fault("drop_messages", ana.device)
+    for id in range(1, 5):
+        socket.tell(SendText(id, f"{luis.number}@s.whatsapp.net", f"text {id}"))
+    server.wait_for("fault", ana.device, name="drop_messages")
+    socket.process.parent().kill()
+    assert socket.wait_for_close() == Close(408, Reason.PROCESS_DIED, has_credentials=True)
+    given_back = {failed.message_id: failed.failure for failed in socket.of(SendFailed)}
+    assert {2, 3, 4} <= given_back.keys()
+    assert {given_back[id] for id in (2, 3, 4)} == {SendFailure.NOT_SENT}
+    assert "the client closed the websocket" in str(server.journal.of("closed", ana.device)[-1])
+    assert not socket.tell(SendText(5, f"{luis.number}@s.whatsapp.net", "text 5"))
+
+
+def test_no_text_is_lost_when_the_forkserver_dies_in_the_middle_of_them(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    sent = [luis.send(ana, f"text {number}") for number in range(100)]
+    socket.wait_for(Incoming, count=5)
+    socket.process.parent().kill()
+    socket.wait_for_close()
+    again = socket.desk.open(socket.name)
+
+    def found() -> bool:
+        return {one.wa_id for part in (socket, again) for one in part.of(Incoming)} >= set(sent)
+
+    socket.desk.wait_until(found, "all of the texts")
+    assert ana.device.most_sockets == 1
+
+
+def test_an_orphan_that_hangs_is_killed_after_its_second(socket: Socket) -> None:
+    process = socket.process
+    forkserver = process.parent()
+    process.suspend()
+    forkserver.kill()
+    assert socket.wait_for_close() == Close(408, Reason.PROCESS_DIED, has_credentials=True)
+    assert is_zombie(process)
+    socket.desk.open(socket.name).wait_for(Opened)
 
 
 def test_a_session_process_that_hangs_is_killed(socket: Socket) -> None:

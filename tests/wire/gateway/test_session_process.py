@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -361,6 +362,24 @@ def test_a_text_asked_for_in_the_same_process_arrives_once(
     socket.wait_for(Receipt, count=2)
     assert socket.of(AskedAgain) == []
     assert len(luis.inbox) == 1
+
+
+def test_texts_that_cross_the_customers_arrive_once(
+    socket: Socket, ana: Phone, luis: Contact
+) -> None:
+    """The library decrypts one and encrypts the other at the same time, and one of the two
+    forgets what the other has stored: in some of these rounds Luis's phone has to ask again."""
+    rounds = range(1, 61)
+    for number in rounds:
+        socket.tell(text_to(luis, number))
+        luis.send(ana, f"cross {number}")
+        socket.wait_for(Sent, count=number)
+        socket.wait_for(Incoming, count=number)
+    for number in rounds:
+        luis.wait_for_text(f"text {number}")
+    assert Counter(m.text for m in luis.inbox) == {f"text {number}": 1 for number in rounds}
+    assert {m.text for m in socket.of(Incoming)} == {f"cross {number}" for number in rounds}
+    assert socket.of(AskedAgain) == []
 
 
 def test_the_next_process_tells_what_it_cannot_send_again(

@@ -35,6 +35,19 @@ class ProcessId:
         fields = stat[stat.rindex(")") + 2 :].split()
         return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 
+    def ends_within(self, seconds: float) -> bool:
+        try:
+            handle = os.pidfd_open(self.pid)
+        except OSError:
+            return True
+        try:
+            if ProcessId.of(self.pid) != self:
+                return True
+            ended, _, _ = select.select([handle], [], [], seconds)
+            return bool(ended)
+        finally:
+            os.close(handle)
+
     def kill(self, patience: float) -> bool:
         """Kill exactly this process and wait for its end; False when it was gone already."""
         try:

@@ -16,12 +16,20 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
 
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.socket_messages import Closed, Command, Dial, End, News
 from wa_app.gateways.base import Sink
-from wa_app.gateways.whatsapp.launch import Ended, FolderInUse, Settings, Start, Started
+from wa_app.gateways.whatsapp.launch import (
+    WITHOUT_WORKER,
+    Ended,
+    FolderInUse,
+    Settings,
+    Start,
+    Started,
+)
 from wa_app.gateways.whatsapp.process_id import ProcessId
 from wa_app.gateways.whatsapp.worker.launcher import Launcher
 from wa_app.gateways.whatsapp.worker.listener import Listener
@@ -65,6 +73,16 @@ class Socket:
             except OSError:
                 return False
             return not self.deaf
+
+    def say_no_more(self) -> None:
+        """It then ends by itself, as without a worker, but what it still tells is heard."""
+        with self.lock, suppress(OSError):
+            if self.pipe is not None:
+                end = socket.socket(fileno=self.pipe.fileno())
+                try:
+                    end.shutdown(socket.SHUT_WR)
+                finally:
+                    end.detach()
 
 
 class Supervisor:
@@ -259,25 +277,45 @@ class Supervisor:
             case Ended(ticket, status):
                 entry = self._tickets[ticket]
                 entry.status = status
-                while entry.pipe and entry.pipe.poll() and self._receive(entry):
-                    pass
+                self._hear_out(entry)
                 self._conclude(entry)
             case None:
                 self._on_forkserver_exit(launcher)
 
     def _on_forkserver_exit(self, launcher: Launcher) -> None:
-        """The forkserver was killed. Its children live on, until their pipes close."""
+        """The forkserver was killed. Its children live on, until nothing more can be told them."""
         log.error("the forkserver died; its session processes are ended")
         with self._lock:
             if self._launcher is launcher:
                 self._launcher = None
             orphans = [entry for entry in self._tickets.values() if entry.launcher is launcher]
         self._retire(launcher, patience=0)
+        threading.Thread(target=self._end_orphans, args=(orphans,), daemon=True).start()
+
+    def _end_orphans(self, orphans: list[Socket]) -> None:
+        """As when it is the worker that has gone: they are given time to store and to tell what
+        they have in hand."""
+        deadline = time.monotonic() + WITHOUT_WORKER
         for entry in orphans:
-            self._hang_up(entry)
-            if entry.process is not None:
-                entry.process.kill(KILL_PATIENCE)
-            self._conclude(entry)
+            entry.say_no_more()
+        for entry in orphans:
+            process = entry.process
+            if process is None:  # the forkserver had no time to name it
+                time.sleep(max(0.0, deadline - time.monotonic()))
+            elif not process.ends_within(max(0.0, deadline - time.monotonic())):
+                process.kill(KILL_PATIENCE)
+            self._later(partial(self._conclude_orphan, entry))
+
+    def _conclude_orphan(self, entry: Socket) -> None:
+        self._hear_out(entry)
+        word = entry.last_word
+        if word is not None and word.reason is Reason.REQUESTED:
+            entry.last_word = None  # it was asked by nobody who knows why
+        self._conclude(entry)
+
+    def _hear_out(self, entry: Socket) -> None:
+        while entry.pipe and entry.pipe.poll() and self._receive(entry):
+            pass
 
     def _retire(self, launcher: Launcher, patience: float) -> None:
         self._listener.leave(launcher.socket)
