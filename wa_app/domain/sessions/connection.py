@@ -62,7 +62,7 @@ class Observed:
     """What the owner sees. All times UTC; `None` where there is nothing to say. `phone` is the
     number of the login that is in the session file, `linked_phone` the number that the connection
     belongs to: the first that was linked, until a person says that it is another. `paired_at` is
-    when the login in the session file came to be, `removed_at` when WhatsApp last removed the device
+    when the login in the session file came to be, `removed_at` when WhatsApp last took one back
     right after that. `dialled` is when it was dialled without anybody asking, within an hour and
     since it was stable last; `deaf` when the library stopped to hand on what arrives, `falls` when
     it fell after it had been stable, both within an hour."""
