@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.product.server import Server
+from tests.product.visitor import Visitor
 from tests.whatsapp_server import Contact, Phone, WhatsAppServer
 
 from .link import Link, NewLink
@@ -182,3 +183,42 @@ def test_a_restart_of_the_session_process_needs_no_qr(link: Link, whatsapp: What
     assert (seen["lastDisconnect"]["reason"], seen["attempt"]) == ("process_died", 1)
     assert len(whatsapp.journal.of("registered", link.line)) == 1
     assert link.device.most_sockets == 1
+
+
+# --- one number at two connections -------------------------------------------
+
+
+@pytest.fixture
+def second(link: Link, ana: Visitor) -> Iterator[Link]:
+    """Another connection of Ana's, for the phone that is linked already."""
+    second = Link(link.server, ana.new_number(), link.phone)
+    yield second
+    second.number.disconnect()
+
+
+def test_of_two_bots_on_one_number_the_second_is_unlinked(
+    link: Link, second: Link, luis: Contact
+) -> None:
+    first = link.device
+    for each in (link, second):
+        each.number.answer_with("Abrimos a las nueve.")
+    link.phone.scan(second.number.connect()["qr"])
+    second.number.wait_for(
+        lambda seen: seen["hold"] == "ALREADY_LINKED" and seen["explanation"]["action"] == "PAIR"
+    )
+    second.whatsapp.wait_until(lambda: link.phone.devices[-1].removed, what="it to be unlinked")
+    luis.send(link.phone, "¿A qué hora abren?")
+    luis.wait_for_text("Abrimos a las nueve.")
+    assert [one.text for one in luis.inbox] == ["Abrimos a las nueve."]
+    assert (first.logins, first.removed) == (1, False)
+
+
+def test_a_bot_that_is_off_lets_the_number_be_linked_twice(link: Link, second: Link) -> None:
+    link.number.answer_with("Abrimos a las nueve.")
+    device = second.pair()
+    assert (device.logins, link.device.removed) == (1, False)
+    asked = {"enabled": True, "fallbackText": "Hola."}
+    refused = second.number.owner.http.patch(
+        "/api/whatsapp/bot", params={"connection": second.number.id}, json=asked
+    )
+    assert (refused.status_code, refused.json()["error"]) == (409, "answered_elsewhere")
