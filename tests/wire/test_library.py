@@ -299,6 +299,34 @@ def test_a_refused_login_tells_why(
     server.wait_until(lambda: bool(stored_devices(session)) is kept)
 
 
+@pytest.mark.parametrize(
+    ("stanza", "line"),
+    [
+        ({"reason": 402, "code": 107}, "Temporary ban connect failure: <failure code="),
+        ({"reason": 402}, "Temporary ban connect failure: <failure location="),
+        ({"reason": 428}, "Unknown connect failure: <failure location="),
+        ({"reason": 429, "retry": 30}, "Unknown connect failure: <failure location="),
+    ],
+    ids=str,
+)
+def test_a_refusal_it_does_not_know_ends_it_and_is_in_its_log(
+    client: RawClient,
+    start: Start,
+    server: WhatsAppServer,
+    device: Device,
+    session: Path,
+    stanza: dict[str, int],
+    line: str,
+) -> None:
+    client.kill()
+    device.wait_for_logout()
+    server.fault("failure", device, **stanza)
+    again = start()
+    assert "required field neonize." in again.wait_for("connect() raised")["text"]
+    server.wait_until(lambda: line in again.log())
+    assert stored_devices(session) == [str(device.jid)]
+
+
 @pytest.mark.parametrize("failure", ["failure_500", "failure_503"])
 def test_a_server_in_trouble_is_tried_again(
     client: RawClient, start: Start, server: WhatsAppServer, device: Device, failure: str
