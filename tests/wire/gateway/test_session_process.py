@@ -693,6 +693,30 @@ def test_the_library_does_not_come_back_by_itself(
     assert device.most_sockets == 1
 
 
+def test_what_the_library_has_confirmed_is_lost_at_no_end(
+    desk: Desk, socket: Socket, server: WhatsAppServer, ana: Phone, luis: Contact
+) -> None:
+    """The library has confirmed them before it hands them over, so they come no second time."""
+    device, sockets, sent = ana.device, [socket], set()
+    for end in ["asked to end", *DROPS[:4]] * 3:
+        before = len(server.journal.of("receipt", device))
+        sent |= {luis.send(ana, f"text {number}") for number in range(40)}
+        confirmed = before + 5
+        server.wait_until(lambda n=confirmed: len(server.journal.of("receipt", device)) >= n)
+        if end in DROPS:
+            server.fault(end, device)
+            sockets[-1].wait_for_close()
+        else:
+            sockets[-1].close()
+        sockets.append(desk.open(socket.name))
+        sockets[-1].wait_for(Opened)
+
+    def arrived() -> bool:
+        return {one.wa_id for part in sockets for one in part.of(Incoming)} >= sent
+
+    desk.wait_until(arrived, "all of the texts")
+
+
 def test_unlinking_removes_the_device(socket: Socket, server: WhatsAppServer, ana: Phone) -> None:
     assert socket.close(unlink=True) == Close(None, Reason.REQUESTED, has_credentials=False)
     assert not socket.desk.gateway.has_credentials(socket.name)
