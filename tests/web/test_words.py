@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -163,6 +163,21 @@ def test_each_trouble_comes_with_its_cause_and_a_button_that_helps(
     if button:
         assert f'/connections/{connection.id}/{button}"' in card
     assert "/help/codes#440" in card
+
+
+@pytest.mark.parametrize("in_language", LOCALES, indirect=True)
+def test_a_restored_login_that_was_unlinked_names_the_copy_that_can_be_taken_back(
+    in_language: Person, connection: Connection, owner: Owner
+) -> None:
+    at = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
+    observe(connection, hold=Hold.LOGGED_OUT, hold_cause=Reason.LOGGED_OUT, replaced_copy_at=at)
+    for part in ("card", "pairing"):
+        shown = in_language.get(f"/live/{connection.id}/{part}").text
+        assert "2026, 09:30 UTC" in shown
+        assert f'/connections/{connection.id}/take-back"' in shown
+    document = in_language.get("/api/whatsapp/status").json
+    assert document["replacedCopyAt"] == "2026-03-05T09:30:00.000Z"
+    assert document["explanation"]["action"] == "TAKE_BACK"
 
 
 def test_every_event_is_told(ana: Person, connection: Connection) -> None:

@@ -67,6 +67,7 @@ class Connection(db.Model):
     last_code: Mapped[int | None]
     last_reason: Mapped[Reason | None]
     restricted_until: Mapped[datetime | None]
+    replaced_copy_at: Mapped[datetime | None]
     observed_version: Mapped[int] = mapped_column(default=0)
     socket_version: Mapped[int] = mapped_column(default=0)
     wiped_version: Mapped[int] = mapped_column(default=0)

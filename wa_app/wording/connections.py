@@ -15,7 +15,7 @@ from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.connection import is_under_way, shown_status
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
-from wa_app.wording.times import phone
+from wa_app.wording.times import moment, phone
 
 
 @dataclass(frozen=True)
@@ -238,11 +238,25 @@ def explain(connection: Connection | None, *, alive: bool, now: datetime) -> Exp
 def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
     cause = connection.hold_cause
     own_number = connection.linked_phone or connection.pair_phone
+    if hold is Hold.LOGGED_OUT and connection.replaced_copy_at is not None:
+        return _explain_useless_copy(connection.replaced_copy_at)
     if hold is Hold.OTHER_NUMBER and own_number:
         return _explain_other_number(own_number)
     if hold is Hold.RETRIES_EXHAUSTED and not connection.has_credentials:
         return PAIRING_STOPPED.get(cause, PAIRING_STOPPED[None])
     return HOLD_CAUSES.get((hold, cause), HOLDS[hold]) if cause else HOLDS[hold]
+
+
+def _explain_useless_copy(replaced_at: datetime) -> Explanation:
+    return Explanation(
+        gettext("The login that was restored is not linked on the phone any more."),
+        gettext(
+            "The login it took the place of was copied just before, on %(moment)s. Take it back, "
+            "or clean up and scan a new code.",
+            moment=moment(replaced_at),
+        ),
+        Action.TAKE_BACK,
+    )
 
 
 def _explain_other_number(own_number: str) -> Explanation:

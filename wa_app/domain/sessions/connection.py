@@ -61,7 +61,9 @@ def request(kind: str, version: object, *extra_marks: str) -> dict[str, Any]:
 class Observed:
     """What the owner sees. All times UTC; `None` where there is nothing to say. `phone` is the
     number of the login that is in the session file, `linked_phone` the number that the connection
-    belongs to: the first that was linked, until a person says that it is another."""
+    belongs to: the first that was linked, until a person says that it is another.
+    `replaced_copy_at`: the time of the copy of the login that a restored one took the place of,
+    until that one has come up."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None
@@ -88,6 +90,7 @@ class Observed:
     last_code: int | None = None
     last_reason: Reason | None = None
     restricted_until: datetime | None = None
+    replaced_copy_at: datetime | None = None
     observed_version: int = 0
     socket_version: int = 0
     wiped_version: int = 0

@@ -41,3 +41,4 @@ class Action(StrEnum):
     WAIT = "WAIT"
     UPGRADE = "UPGRADE"
     CHOOSE_NUMBER = "CHOOSE_NUMBER"
+    TAKE_BACK = "TAKE_BACK"

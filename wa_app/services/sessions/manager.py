@@ -68,7 +68,7 @@ class Manager:
         clock: Callable[[], datetime],
         dice: Callable[[], float],
         on_message: Callable[[], None],
-        may_act: Callable[[], bool],
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         """`on_message` is called when messages were stored or something can be sent. While
         `may_act` says no, nothing is taken from a socket, written or dialled."""

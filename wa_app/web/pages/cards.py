@@ -44,6 +44,10 @@ BUTTONS: Mapping[Action, tuple[Button, ...]] = {
     Action.PAIR: (Button("home.connect", _("Connect")),),
     Action.WAIT: (),
     Action.UPGRADE: (),
+    Action.TAKE_BACK: (
+        Button("home.take_back", _("Take it back")),
+        Button("home.connect", _("Connect"), kind="quiet"),
+    ),
     Action.CHOOSE_NUMBER: (
         Button("home.accept_number", _("It is the new number of this shop")),
         Button("home.unlink_number", _("Unlink it"), kind="quiet"),
@@ -212,7 +216,7 @@ class Pairing:
     def buttons(self) -> tuple[Button, ...]:
         """Where a new code is not what helps."""
         asked = self.explanation.action
-        return BUTTONS[asked] if asked is Action.CHOOSE_NUMBER else ()
+        return BUTTONS[asked] if asked in (Action.CHOOSE_NUMBER, Action.TAKE_BACK) else ()
 
     @property
     def number(self) -> int:
