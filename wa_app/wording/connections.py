@@ -191,6 +191,11 @@ TRYING_AGAIN = Explanation(
 PAIRING_AGAIN = Explanation(
     _("WhatsApp did not answer."), _("The next attempt follows by itself."), Action.WAIT
 )
+WAITS_TO_LINK = Explanation(
+    _("Other numbers are being linked just now."),
+    _("The server has memory for a few at a time. Your code appears here by itself."),
+    Action.WAIT,
+)
 SCAN = Explanation(
     _("Scan the code with your phone."),
     _("In WhatsApp: Settings, Linked devices, Link a device."),
@@ -269,6 +274,8 @@ def _explain_other_number(own_number: str) -> Explanation:
 
 
 def _explain_opening(connection: Connection) -> Explanation:
+    if connection.next_attempt_at is not None and connection.waits_to_link:
+        return WAITS_TO_LINK
     if connection.next_attempt_at is not None:
         return TRYING_AGAIN if connection.has_credentials else PAIRING_AGAIN
     newly_paired = connection.has_credentials and connection.connected_at is None

@@ -63,7 +63,7 @@ class Observed:
     number of the login that is in the session file, `linked_phone` the number that the connection
     belongs to: the first that was linked, until a person says that it is another.
     `replaced_copy_at`: the time of the copy of the login that a restored one took the place of,
-    until that one has come up."""
+    until that one has come up. `waits_to_link`: the next attempt waits for others to be linked."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None
@@ -76,6 +76,7 @@ class Observed:
     monitor_attempt: int = 0
     lifts: int = 0
     next_attempt_at: datetime | None = None
+    waits_to_link: bool = False
     has_credentials: bool = False
     phone: str | None = None
     linked_phone: str | None = None

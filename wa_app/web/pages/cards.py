@@ -183,7 +183,7 @@ def _moves(connection: Connection, status: Status) -> bool:
 
 def _countdown(connection: Connection | None, now: datetime) -> datetime | None:
     """When something happens by itself."""
-    if connection is None:
+    if connection is None or connection.waits_to_link:
         return None
     if connection.hold is Hold.BANNED:
         return connection.hold_until
@@ -239,7 +239,7 @@ def pairing_of(connection: Connection) -> Pairing:
         connection,
         stage,
         explain(connection, alive=alive, now=now),
-        connection.next_attempt_at if alive else None,
+        connection.next_attempt_at if alive and not connection.waits_to_link else None,
         SLOW if stage in ("ready", "stopped") else FAST,
     )
 
