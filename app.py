@@ -36,6 +36,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config.from_mapping(_flask_config(settings))
     _bind_extensions(app)
     _bind_data_folder(app, DataFolder(settings))
+    app.extensions["session_store"] = partial(_whatsapp, settings)  # to read in, in any process
     web.register(app)
     cli.register(app, create_runtime)
     if settings.trusted_proxies:
@@ -47,16 +48,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def create_runtime(app: Flask) -> Runtime:
     """What runs by itself for this application; not started."""
     settings: config.Settings = app.config["SETTINGS"]
-    whatsapp = WhatsAppGateway(
-        settings.sessions_dir,
-        settings.data_dir / "quarantine",
-        sealer_of(settings),
-        seal_sessions=settings.seal_sessions,
-        keepalive_failures=settings.policy.keepalive_failures,
-        keepalive_presence=settings.keepalive_presence,
-        pairing_window=settings.policy.pairing_window,
-        secrets=config.SECRET_SETTINGS,
-    )
+    whatsapp = _whatsapp(settings)
     practice = PracticeGateway(PracticeRows(app), utc_now)
     runtime = Runtime(
         app,
@@ -70,6 +62,19 @@ def create_runtime(app: Flask) -> Runtime:
     )
     app.extensions["runtime"] = runtime
     return runtime
+
+
+def _whatsapp(settings: config.Settings) -> WhatsAppGateway:
+    return WhatsAppGateway(
+        settings.sessions_dir,
+        settings.data_dir / "quarantine",
+        sealer_of(settings),
+        seal_sessions=settings.seal_sessions,
+        keepalive_failures=settings.policy.keepalive_failures,
+        keepalive_presence=settings.keepalive_presence,
+        pairing_window=settings.policy.pairing_window,
+        secrets=config.SECRET_SETTINGS,
+    )
 
 
 def _mailer(settings: config.Settings) -> Mailer:

@@ -1,5 +1,6 @@
 """`make run`: migrate, create the first administrator, become gunicorn, say how to log in."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -16,6 +17,10 @@ from wa_app import config  # noqa: E402  the project is found only from here on
 
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Without the proxy of the environment: that one leads out, not to ourselves."""
+
+
+PORT_PATIENCE = 10.0
+"""Seconds in which a worker that found its master gone has ended (`graceful_timeout`)."""
 
 
 def main() -> int:
@@ -39,13 +44,27 @@ def main() -> int:
 
 
 def check_port(host: str, port: int) -> None:
-    """Before anything is made: a first login that nobody gets to read would be lost."""
+    """Before anything is made: a first login that nobody gets to read would be lost. The worker of
+    a master that was killed is given the time to end."""
+    if in_use(host, port):
+        say(f"Port {port} is still in use; waiting for it, {PORT_PATIENCE:.0f} s at most.")
+        deadline = time.monotonic() + PORT_PATIENCE
+        while in_use(host, port) and time.monotonic() < deadline:
+            time.sleep(0.2)
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
         reason, _, _ = str(error.strerror).partition(" (")  # Python adds the address to it
         why = f"cannot be listened on: {reason}"
         raise config.SettingError(f"HOST={host} with PORT={port} {why}.") from None
+
+
+def in_use(host: str, port: int) -> bool:
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def announce(address: str, login: dict[str, str]) -> None:

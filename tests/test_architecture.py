@@ -12,6 +12,7 @@ PACKAGE = ROOT / "wa_app"
 MAY_IMPORT = {
     "domain": {"domain"},
     "disk": set(),
+    "memory": set(),
     "sealing": set(),
     "gateways": {"domain", "gateways", "sealing", "disk"},
     "wording": {"domain", "models", "extensions", "wording"},
@@ -25,6 +26,7 @@ MAY_IMPORT = {
         "gateways.base",
         "sealing",
         "disk",
+        "memory",
         "",
     },
     "web": {"domain", "services", "models", "wording", "extensions", "config", "web", ""},

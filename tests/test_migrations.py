@@ -107,6 +107,15 @@ def test_every_chat_belongs_to_the_number_it_had(of_020: Flask) -> None:
         assert db.session.scalars(select(Message.postponed)).all() == [0, 0]
 
 
+def test_no_login_of_before_was_replaced_by_a_restored_one(of_020: Flask) -> None:
+    with of_020.app_context():
+        upgrade()
+        replaced = db.session.scalars(select(Connection.replaced_copy_at)).all()
+        assert list(replaced) == [None, None]
+        downgrade(revision="0004")
+        upgrade()
+
+
 def test_it_can_be_taken_back(of_020: Flask) -> None:
     with of_020.app_context():
         upgrade()

@@ -70,6 +70,9 @@ class Settings:
         False, "Show the number as online every 30 s; silences the phone's notifications."
     )
     max_connections_per_user: int = setting(1, "Number of WhatsApp numbers a user may link.")
+    linking_memory: int = setting(
+        500, "Megabytes that must be free for each number being linked; 0: link all at once."
+    )
     seal_sessions: bool = setting(
         False, "Keep the session files of a stopped connection encrypted with BACKUP_KEY."
     )

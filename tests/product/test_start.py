@@ -102,7 +102,8 @@ def test_gunicorn_and_the_command_line_say_it_in_one_sentence_too(new: Server) -
 def test_a_port_that_is_taken_is_said_in_one_sentence_and_changes_nothing(new: Server) -> None:
     with socket.create_server(("127.0.0.1", new.port)):
         assert new.launch(RUN).wait_for_end() != 0
-    [sentence] = new.log().splitlines()
+    waiting, sentence = new.log().splitlines()
+    assert waiting == f"Port {new.port} is still in use; waiting for it, 10 s at most."
     place = f"HOST=127.0.0.1 with PORT={new.port}"
     assert sentence == f"Vigía cannot start: {place} cannot be listened on: Address already in use."
     assert not new.data_dir.exists()  # the first login is not made for nobody to read
@@ -122,6 +123,33 @@ def test_a_lost_database_beside_logins_is_said_in_one_sentence(
     said = server.flask("db", "upgrade")
     assert (said.returncode, "vigia.db is empty or missing" in said.stderr) == (1, True)
     assert (server.data_dir / "vigia.db").stat().st_size == 0
+
+
+def test_a_port_that_is_given_up_soon_is_waited_for(new: Server) -> None:
+    with socket.create_server(("127.0.0.1", new.port)):
+        new.launch(RUN).wait_for_log("is still in use")
+    new.wait_for_log("shown only this once")
+    new.secrets.clear()
+
+
+@pytest.mark.parametrize("ended", ["master", "worker and master"])
+def test_a_start_right_after_a_killed_master_waits_for_its_worker(
+    prepare: Start, ended: str
+) -> None:
+    server = prepare().start(RUN)
+    worker = server.worker
+    if ended == "master":
+        worker.suspend()  # as one that is slow to end
+    server.master.kill()
+    if ended != "master":
+        worker.kill()
+    server.wait_for_end()
+    server.launch(RUN)
+    if ended == "master":
+        server.wait_for_log("is still in use")
+        worker.resume()
+    server.wait_for_role("owner")
+    server.wait_for_log("Vigía is at")
 
 
 def test_another_vigia_on_the_port_is_not_taken_for_this_one(new: Server, start: Start) -> None:

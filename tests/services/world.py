@@ -154,6 +154,7 @@ class World:
         self.settings: Settings = app.config["SETTINGS"]
         self.mailer = mailer
         self.disk_usage = disk_usage
+        self.free_memory = 10**12
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         with app.app_context():
             self.ana_id = accounts.create(ANA, "ana@example.org", PASSWORD).id
@@ -190,6 +191,7 @@ class World:
             dice=lambda: 0.0,
             scheduler=self.scheduler,  # type: ignore[arg-type]
             workers=self.pool,
+            free_memory=lambda: self.free_memory,
         )
         self.app.extensions["runtime"] = self.runtime
         self.jobs = {job.name: job for job in self.runtime.jobs()}

@@ -4,7 +4,7 @@ import html
 import itertools
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -235,6 +235,21 @@ def test_a_pairing_that_is_tried_again_says_what_it_waits_for(
     soon = utc_now() + timedelta(seconds=30)
     observe(connection, status=Status.CONNECTING, next_attempt_at=soon, last_reason=reason)
     assert words in ana.get(f"/live/{connection.id}/pairing").text
+
+
+@pytest.mark.parametrize("in_language", LOCALES, indirect=True)
+def test_a_restored_login_that_was_unlinked_names_the_copy_that_can_be_taken_back(
+    in_language: Person, connection: Connection, owner: Owner
+) -> None:
+    at = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
+    observe(connection, hold=Hold.LOGGED_OUT, hold_cause=Reason.LOGGED_OUT, replaced_copy_at=at)
+    for part in ("card", "pairing"):
+        shown = in_language.get(f"/live/{connection.id}/{part}").text
+        assert "2026, 09:30 UTC" in shown
+        assert f'/connections/{connection.id}/take-back"' in shown
+    document = in_language.get("/api/whatsapp/status").json
+    assert document["replacedCopyAt"] == "2026-03-05T09:30:00.000Z"
+    assert document["explanation"]["action"] == "TAKE_BACK"
 
 
 def test_every_event_is_told(ana: Person, connection: Connection) -> None:

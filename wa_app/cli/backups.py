@@ -3,14 +3,18 @@
 import click
 from flask.cli import AppGroup
 
-from wa_app.cli.shared import carried_out, refusals_in_words, settings, wa
+from wa_app.cli.shared import carried_out, connection_of, refusals_in_words, settings, wa
+from wa_app.domain.backups import Comparison, Newer
+from wa_app.domain.errors import NothingToTakeBack
 from wa_app.domain.operations import FAILED
 from wa_app.models import Operation
 from wa_app.services.connections import registry
 from wa_app.services.operations import backups, requests
 from wa_app.services.sessions import backup_files as files
 from wa_app.services.users import accounts
+from wa_app.wording.backups import compared
 from wa_app.wording.operations import detail_of, summary
+from wa_app.wording.times import moment
 
 group = AppGroup("backup", help="Encrypted copies of session files.")
 wa.add_command(group)
@@ -43,13 +47,45 @@ def verify_backup(backup_id: str) -> None:
     _act("backup.verify", backup_id)
 
 
+@group.command("show")
+@click.argument("backup_id", metavar="ID")
+def show_backup(backup_id: str) -> None:
+    """What the backup ID holds, and which login it would take the place of."""
+    with refusals_in_words():
+        _compare(backup_id)
+
+
+@group.command("take-back")
+@click.argument("email")
+@click.option("--connection", "connection_id", help="Which one, if there are several.")
+def take_back(email: str, connection_id: str | None) -> None:
+    """Put the login of EMAIL back that a restored one has replaced, and connect."""
+    with refusals_in_words():
+        connection = connection_of(email, connection_id)
+        if connection.replaced_copy_at is None:
+            raise NothingToTakeBack
+        _tell(carried_out("backup.take_back", connection=connection.id))
+
+
 @group.command("restore")
 @click.argument("backup_id", metavar="ID")
-def restore_backup(backup_id: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask where the login in place is newer.")
+def restore_backup(backup_id: str, yes: bool) -> None:
     """Put the session of the backup ID back. The connection has to be disconnected; what is there
     is backed up first. Messages since the backup may be missing; if WhatsApp has unlinked the
     device meanwhile, a new QR has to be scanned."""
-    _act("backup.restore", backup_id)
+    with refusals_in_words():
+        found = _compare(backup_id)
+        if found.newer is Newer.IN_PLACE and not yes:
+            click.confirm("Restore it all the same?", abort=True)
+        _tell(carried_out("backup.restore", backup=backup_id))
+
+
+def _compare(backup_id: str) -> Comparison:
+    found = backups.compare(settings(), backup_id)
+    for sentence in compared(found, moment):
+        click.echo(sentence)
+    return found
 
 
 def _act(kind: str, backup_id: str) -> None:

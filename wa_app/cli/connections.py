@@ -6,18 +6,23 @@ from typing import Any
 
 import click
 
-from wa_app.cli.shared import CARRIED_OUT, refusals_in_words, runtime, server_is_running, wa
-from wa_app.domain.errors import ConnectionNotFound
-from wa_app.domain.sessions.states import Channel, Hold, Status
+from wa_app.cli.shared import (
+    CARRIED_OUT,
+    connection_of,
+    refusals_in_words,
+    runtime,
+    server_is_running,
+    wa,
+)
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, Owner, User, utc_now
 from wa_app.services import ownership
 from wa_app.services.audit import COMMAND_LINE
-from wa_app.services.connections import access, overview, registry, requests
+from wa_app.services.connections import overview, requests
 from wa_app.services.connections import status as connection_status
 from wa_app.services.connections.overview import Query
 from wa_app.services.connections.status import is_carried_out, status_document
-from wa_app.services.users import accounts
 
 
 @wa.command()
@@ -56,24 +61,9 @@ def _request_command(name: str, act: Callable[[Connection], None], sentence: str
     @click.option("--connection", "connection_id", help="Which one, if there are several.")
     def command(email: str, connection_id: str | None) -> None:
         with refusals_in_words():
-            connection = _connection(email, connection_id, may_create=name == "connect")
+            connection = connection_of(email, connection_id, may_create=name == "connect")
             act(connection)
         _report(connection.id)
-
-
-def _connection(email: str, connection_id: str | None, *, may_create: bool) -> Connection:
-    user = accounts.find_or_refuse(email)
-    if connection_id is not None:
-        return access.own(user, connection_id)
-    known = registry.of_user(user)
-    if not known and may_create:
-        return registry.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
-    if not known:
-        raise ConnectionNotFound
-    if len(known) > 1:
-        choices = ", ".join(f"{each.id} ({each.channel})" for each in known)
-        raise click.ClickException(f"Several connections; choose with --connection: {choices}")
-    return known[0]
 
 
 def _force_cleanup(connection: Connection) -> None:

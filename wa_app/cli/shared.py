@@ -8,12 +8,15 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from wa_app.config import Settings
-from wa_app.domain.errors import Refused
-from wa_app.models import Operation, utc_now
+from wa_app.domain.errors import ConnectionNotFound, Refused
+from wa_app.domain.sessions.states import Channel
+from wa_app.models import Connection, Operation, utc_now
 from wa_app.services import ownership
 from wa_app.services.audit import COMMAND_LINE
+from wa_app.services.connections import access, registry
 from wa_app.services.operations import requests
 from wa_app.services.runtime.lifecycle import Runtime
+from wa_app.services.users import accounts
 from wa_app.wording.refusals import sentence_of
 
 wa = AppGroup("wa", help="Run Vigía from the command line.")
@@ -52,6 +55,22 @@ def runtime() -> Runtime:
     """Not started: for a command that does the owner's work itself."""
     made: Runtime = app().extensions["create_runtime"](app())
     return made
+
+
+def connection_of(email: str, connection_id: str | None, *, may_create: bool = False) -> Connection:
+    """The one of EMAIL, or the one that is named. Raises `Refused`."""
+    user = accounts.find_or_refuse(email)
+    if connection_id is not None:
+        return access.own(user, connection_id)
+    known = registry.of_user(user)
+    if not known and may_create:
+        return registry.first_or_create(COMMAND_LINE, user, Channel.WHATSAPP)
+    if not known:
+        raise ConnectionNotFound
+    if len(known) > 1:
+        choices = ", ".join(f"{each.id} ({each.channel})" for each in known)
+        raise click.ClickException(f"Several connections; choose with --connection: {choices}")
+    return known[0]
 
 
 def carried_out(kind: str, *, dry_run: bool = False, **parameters: str) -> Operation:

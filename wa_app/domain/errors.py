@@ -127,6 +127,12 @@ class JobNotFound(NotFound):
     error = "job_not_found"
 
 
+class NothingToTakeBack(Refused):
+    """No restored login has taken the place of another one, or it is in use."""
+
+    error = "nothing_to_take_back"
+
+
 class DisconnectFirst(Refused):
     """A session can only be restored while nothing uses it."""
 

@@ -9,6 +9,7 @@ KINDS = frozenset(
         "backup.create",
         "backup.verify",
         "backup.restore",
+        "backup.take_back",
     }
 )
 """Those of administrators; a force-cleanup belongs to its connection's user."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Protocol
 
+from wa_app.domain.backups import Login
 from wa_app.domain.sessions.socket_messages import Command, Dial, Incoming, News
 from wa_app.domain.sessions.states import Channel
 
@@ -87,8 +88,8 @@ class SessionStore(Protocol):
         """Put exported credentials back, in place of what is there; only without a socket. All or
         nothing. Raises OSError, and `ValueError` for what is no session with a device."""
 
-    def check(self, session: bytes) -> bool:
-        """Whether this is an export that `restore` would take."""
+    def login_in(self, session: bytes) -> Login | None:
+        """Which one this export holds. None: it is nothing that `restore` would take."""
 
     def is_usable(self, connection_id: str) -> bool:
         """Whether a socket that was opened now could save its login, and would not have to leave

@@ -53,6 +53,7 @@ class Connection(db.Model):
     monitor_attempt: Mapped[int] = mapped_column(default=0)
     lifts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime | None]
+    waits_to_link: Mapped[bool] = mapped_column(default=False)
     has_credentials: Mapped[bool] = mapped_column(default=False)
     phone: Mapped[str | None] = mapped_column(String(20))
     linked_phone: Mapped[str | None] = mapped_column(String(20))
@@ -72,6 +73,7 @@ class Connection(db.Model):
     dialled: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     deaf: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
     falls: Mapped[tuple[datetime, ...]] = mapped_column(UtcTimes, nullable=True, default=())
+    replaced_copy_at: Mapped[datetime | None]
     observed_version: Mapped[int] = mapped_column(default=0)
     socket_version: Mapped[int] = mapped_column(default=0)
     wiped_version: Mapped[int] = mapped_column(default=0)

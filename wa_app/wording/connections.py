@@ -17,7 +17,7 @@ from wa_app.domain.sessions.policy import in_the_last_hour
 from wa_app.domain.sessions.reconcile import is_unstable
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
-from wa_app.wording.times import phone
+from wa_app.wording.times import moment, phone
 
 
 @dataclass(frozen=True)
@@ -295,6 +295,11 @@ PAIRING_AGAIN: Mapping[Reason | None, Explanation] = {
 }
 """Before there is a login; None: any other cause."""
 
+WAITS_TO_LINK = Explanation(
+    _("Other numbers are being linked just now."),
+    _("The server has memory for a few at a time. Your code appears here by itself."),
+    Action.WAIT,
+)
 SCAN = Explanation(
     _("Scan the code with your phone."),
     _("In WhatsApp: Settings, Linked devices, Link a device."),
@@ -379,6 +384,8 @@ def _explanation(connection: Connection | None, *, alive: bool, now: datetime) -
 def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
     cause = connection.hold_cause
     own_number = connection.linked_phone or connection.pair_phone
+    if hold is Hold.LOGGED_OUT and connection.replaced_copy_at is not None:
+        return _explain_useless_copy(connection.replaced_copy_at)
     if hold is Hold.OTHER_NUMBER and own_number:
         return _explain_other_number(own_number)
     if hold is Hold.REFUSED and not connection.has_credentials:
@@ -389,6 +396,18 @@ def _explain_hold(hold: Hold, connection: Connection) -> Explanation:
     if found.action is Action.RECONNECT and not connection.has_credentials:
         return replace(found, action=Action.PAIR)  # there is no login to reconnect with yet
     return found
+
+
+def _explain_useless_copy(replaced_at: datetime) -> Explanation:
+    return Explanation(
+        gettext("The login that was restored is not linked on the phone any more."),
+        gettext(
+            "The login it took the place of was copied just before, on %(moment)s. Take it back, "
+            "or clean up and scan a new code.",
+            moment=moment(replaced_at),
+        ),
+        Action.TAKE_BACK,
+    )
 
 
 def _explain_other_number(own_number: str) -> Explanation:
@@ -410,6 +429,8 @@ def _explain_unstable_line(connection: Connection, now: datetime) -> Explanation
 
 
 def _explain_opening(connection: Connection) -> Explanation:
+    if connection.next_attempt_at is not None and connection.waits_to_link:
+        return WAITS_TO_LINK
     if connection.next_attempt_at is not None:
         cause = connection.last_reason
         again = PAIRING_AGAIN.get(cause, PAIRING_AGAIN[None])

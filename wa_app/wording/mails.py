@@ -1,9 +1,7 @@
 """The words of mails, in the language of who reads them. Outside of any request."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-from babel.dates import format_datetime
 from flask import current_app
 from flask_babel import force_locale, get_locale, lazy_gettext
 from flask_babel import gettext as _
@@ -11,7 +9,7 @@ from flask_babel import gettext as _
 from wa_app.domain.alerts import AlertKind, Note
 from wa_app.models import User
 from wa_app.wording.alerts import ALERTS_OVER, explain_alert
-from wa_app.wording.times import phone
+from wa_app.wording.times import moment, phone
 
 DEFAULT_LOCALE = "en"
 
@@ -85,9 +83,9 @@ def _facts(note: Note) -> list[str]:
     if note.numbers:
         facts.append(_("Numbers concerned: %(n)d", n=note.numbers))
     began = _("It began: %(time)s") if note.recovered else _("Since: %(time)s")
-    facts.append(began % {"time": _moment(note.since)})
+    facts.append(began % {"time": moment(note.since)})
     if note.until is not None:
-        facts.append(_("Until: %(time)s", time=_moment(note.until)))
+        facts.append(_("Until: %(time)s", time=moment(note.until)))
     return facts
 
 
@@ -95,11 +93,6 @@ def named(about: str) -> str:
     """Numbers as people read them; names and details as they are."""
     parts = about.split(", ")
     return ", ".join(phone(part) if part.startswith("+") else part for part in parts)
-
-
-def _moment(at: datetime) -> str:
-    """In UTC and with the date: nobody knows where and when a mail is read."""
-    return format_datetime(at, "d MMM y, HH:mm", tzinfo=UTC, locale=get_locale()) + " UTC"
 
 
 def _address() -> str:

@@ -60,6 +60,7 @@ OTHERS: Mapping[str, str] = {
     "backup.create": _("Back up"),
     "backup.verify": _("Verify a backup"),
     "backup.restore": _("Restore a backup"),
+    "backup.take_back": _("Take the earlier login back"),
 }
 
 STEPS: Mapping[str, str] = {
@@ -72,6 +73,7 @@ STEPS: Mapping[str, str] = {
     "backup": _("Session files"),
     "verify": _("Backup"),
     "restore": _("Backup"),
+    "take_back": _("Login before a restore"),
     "plan": _("Looking what there is to do"),
 }
 

@@ -69,6 +69,9 @@ ERRORS: Mapping[str, Words] = {
         409, _("There is no linked session in this backup. Nothing changed.")
     ),
     "mail_not_set_up": Words(409, _("Mail is not set up.")),
+    "nothing_to_take_back": Words(
+        409, _("There is no earlier login to take back. Nothing changed.")
+    ),
     "disconnect_first": Words(409, _("Disconnect this connection first, then restore.")),
     "too_large": Words(413, _("This is too large.")),
     "too_often": Words(429, _("That was too often. Wait a moment and try again.")),

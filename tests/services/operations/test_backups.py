@@ -17,8 +17,13 @@ from tests.services.world import ANA, HandScheduler
 from wa_app.config import Settings
 from wa_app.domain import errors
 from wa_app.domain.alerts import AlertKind
+from wa_app.domain.backups import Login, Newer
 from wa_app.domain.errors import BackupNotFound, Refused
-from wa_app.domain.sessions.connection import Observed
+from wa_app.domain.sessions.closes import Close, Reason
+from wa_app.domain.sessions.connection import Observed, Wanted
+from wa_app.domain.sessions.policy import Moment, Policy
+from wa_app.domain.sessions.reconcile import after_close, after_news, after_restore, after_wipe
+from wa_app.domain.sessions.socket_messages import Opened, Paired
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways
@@ -299,6 +304,113 @@ def test_a_backup_that_went_meanwhile_is_refused(shop: Shop) -> None:
     id = shop.backup().id
     backup_files.find(shop.settings, id).path.unlink()
     assert isinstance(requests.refused(shop.do("backup.restore", backup=id)), BackupNotFound)
+
+
+# ---- taking back
+
+
+def restore_old_over_new(shop: Shop) -> None:
+    """The copy of an earlier linking in place of a later one."""
+    shop.link("34600111222:7@s.whatsapp.net")
+    earlier = shop.backup()
+    shop.link("34600111222:8@s.whatsapp.net")
+    shop.do("backup.restore", backup=earlier.id)
+
+
+def want(shop: Shop, **wanted: object) -> None:
+    for name, value in wanted.items():
+        setattr(shop.row, name, value)
+    db.session.commit()
+
+
+def in_place(shop: Shop) -> Login | None:
+    session = shop.gateway.export(shop.id)
+    return shop.gateway.login_in(session) if session else None
+
+
+@pytest.mark.parametrize(
+    ("enabled", "status"), [(True, Status.CONNECTING), (False, Status.DISCONNECTED)]
+)
+def test_what_a_useless_copy_has_replaced_is_taken_back(
+    shop: Shop, enabled: bool, status: Status
+) -> None:
+    restore_old_over_new(shop)
+    assert shop.row.replaced_copy_at is not None
+    shop.observe(hold=Hold.LOGGED_OUT, has_credentials=False)
+    want(shop, enabled=enabled)
+    shop.context.manager.dials = False  # there is no WhatsApp here
+    operation = shop.do("backup.take_back", connection=shop.id)
+    assert [step.outcome for step in operation.steps] == ["done"]
+    row = shop.row
+    assert (row.status, row.hold, row.has_credentials) == (status, None, True)
+    assert (row.next_attempt_at is not None) == enabled
+    assert row.replaced_copy_at is None
+    assert in_place(shop) == Login("34600111222:8@s.whatsapp.net", "+34600111222")
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted"),
+    [
+        ({"replaced_copy_at": None}, {}),
+        ({"hold": Hold.CONFLICT}, {"enabled": True}),
+        ({"hold": None}, {"enabled": True}),
+        ({"hold": None, "status": Status.CONNECTING}, {"enabled": True}),
+    ],
+)
+def test_nothing_is_taken_back_where_nothing_was_replaced_or_it_may_be_in_use(
+    shop: Shop, seen: dict[str, object], wanted: dict[str, object]
+) -> None:
+    restore_old_over_new(shop)
+    shop.observe(**{"hold": Hold.LOGGED_OUT, **seen})
+    want(shop, **wanted)
+    shop.context.manager.dials = False
+    operation = shop.do("backup.take_back", connection=shop.id)
+    assert isinstance(requests.refused(operation), errors.NothingToTakeBack)
+    assert in_place(shop) == Login("34600111222:7@s.whatsapp.net", "+34600111222")
+
+
+def test_a_login_that_comes_up_or_is_cleaned_replaces_nothing_any_more() -> None:
+    restored = after_restore(Observed(), NOON, replaced_copy_at=NOON)
+    moment = Moment(NOON, 0.0, Policy())
+    for news in (Opened("+34600111222", "Ana"), Paired("+34600111222")):
+        up = after_news(Wanted(enabled=True), restored, news, moment, socket_id=1, current=1)
+        assert up is not None
+        assert up.replaced_copy_at is None
+    lost = after_close(restored, Close(401, Reason.LOGGED_OUT), moment)
+    assert lost.replaced_copy_at == NOON
+    assert after_wipe(lost, 1, NOON, folder_gone=True).replaced_copy_at is None
+
+
+def test_without_a_login_in_place_there_is_nothing_to_take_back(shop: Shop) -> None:
+    copy = shop.backup()
+    shop.gateway.remove(shop.id)
+    shop.do("backup.restore", backup=copy.id)
+    assert shop.row.replaced_copy_at is None
+
+
+@pytest.mark.parametrize(
+    ("device", "up", "newer"),
+    [
+        ("34600111222:7@s.whatsapp.net", +1, None),  # the same login
+        ("34600111222:8@s.whatsapp.net", +1, Newer.IN_PLACE),
+        ("34600111222:8@s.whatsapp.net", -1, Newer.COPY),
+        ("34600999888:1@s.whatsapp.net", +1, Newer.IN_PLACE),
+        (None, +1, None),
+    ],
+)
+def test_it_is_known_beforehand_which_one_is_newer(
+    shop: Shop, device: str | None, up: int, newer: Newer | None
+) -> None:
+    shop.link("34600111222:7@s.whatsapp.net")
+    copy = shop.backup()
+    shop.gateway.remove(shop.id)
+    if device is not None:
+        shop.link(device)
+    shop.observe(connected_at=copy.at + timedelta(hours=up))
+    found = restoring.compare(shop.settings, copy.id)
+    assert (found.newer, found.copy.phone) == (newer, "+34600111222")
+    assert found.in_place == (device and Login(device, f"+{device[:11]}"))
+    assert found.is_of_another_number == (device is not None and "999" in device)
 
 
 def test_a_backup_that_fails_is_an_alert_until_all_can_be_made(shop: Shop) -> None:

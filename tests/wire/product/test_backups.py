@@ -106,6 +106,33 @@ def test_a_backup_restored_into_a_cleaned_connection_logs_in_without_a_qr(
     speaks_both_ways(link, luis, time=2)
 
 
+def test_a_copy_that_the_phone_has_unlinked_is_said_and_what_it_replaced_taken_back(
+    server: Server, carla: Visitor, link: Link, luis: Contact
+) -> None:
+    useless = back_up(carla, link)
+    link.device.remove()
+    link.number.reconnect()
+    link.number.wait_for("LOGGED_OUT")
+    good = link.pair()
+    rest(link)
+    logins = good.logins
+    told = carla.ask("GET", f"/api/admin/backups/{useless}")
+    assert (told["newer"], told["sameLogin"]) == ("in_place", False)
+    assert told["phone"] == told["inPlace"]["phone"] == link.number.status()["phone"]
+    assert "The login in place is newer" in carla.http.get(f"/admin/backups/{useless}/restore").text
+    assert "The login in place is newer" in server.flask("wa", "backup", "show", useless).stdout
+    asked = server.flask("wa", "backup", "restore", useless)
+    assert (asked.returncode, link.number.status()["replacedCopyAt"]) == (1, None)
+    carla.ask("POST", f"/api/admin/backups/{useless}/restore")
+    link.number.reconnect()
+    seen = link.number.wait_for("LOGGED_OUT")
+    assert seen["explanation"]["action"] == "TAKE_BACK"
+    link.number.ask("POST", "/api/whatsapp/take-back")
+    link.number.wait_for("CONNECTED")
+    assert (link.device, good.logins) == (good, logins + 1)
+    speaks_both_ways(link, luis)
+
+
 def test_while_it_is_connected_nothing_is_restored(carla: Visitor, link: Link) -> None:
     id = back_up(carla, link)
     link.number.reconnect()

@@ -1,7 +1,7 @@
 """What the changes of an observed half are made of; the rules that combine them are next door."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
@@ -92,6 +92,21 @@ def count_from_zero(observed: Observed) -> Observed:
 
 def hold_refused(down: Observed, cause: Reason, now: datetime) -> Observed:
     return replace(put_on_hold(down, Hold.REFUSED, cause, now), hold_until=now + REFUSED_FOR)
+
+
+LINK_LOOK = timedelta(seconds=2)
+"""Between two looks whether there is room for one more linking."""
+
+
+def wait_to_link(before: Observed, dialled: Observed, now: datetime) -> Observed:
+    """In place of the dial that would show a code: the request is under way, no attempt is made."""
+    return replace(
+        dialled,
+        opening_since=None,
+        socket_version=before.socket_version,
+        next_attempt_at=now + LINK_LOOK,
+        waits_to_link=True,
+    )
 
 
 def give_up(down: Observed, reason: Reason | None, moment: Moment) -> Observed:

@@ -65,7 +65,9 @@ class Observed:
     when the login in the session file came to be, `removed_at` when WhatsApp last took one back
     right after that. `dialled` is when it was dialled without anybody asking, within an hour and
     since it was stable last; `deaf` when the library stopped to hand on what arrives, `falls` when
-    it fell after it had been stable, both within an hour."""
+    it fell after it had been stable, both within an hour. `replaced_copy_at`: the time of the copy
+    of the login that a restored one took the place of, until that one has come up.
+    `waits_to_link`: the next attempt waits for others to be linked."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None
@@ -78,6 +80,7 @@ class Observed:
     monitor_attempt: int = 0
     lifts: int = 0
     next_attempt_at: datetime | None = None
+    waits_to_link: bool = False
     has_credentials: bool = False
     phone: str | None = None
     linked_phone: str | None = None
@@ -97,6 +100,7 @@ class Observed:
     dialled: tuple[datetime, ...] = ()
     deaf: tuple[datetime, ...] = ()
     falls: tuple[datetime, ...] = ()
+    replaced_copy_at: datetime | None = None
     observed_version: int = 0
     socket_version: int = 0
     wiped_version: int = 0

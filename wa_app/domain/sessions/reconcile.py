@@ -246,6 +246,7 @@ def after_news(
                 opening_since=now,  # the library now logs in for the first time
                 pairing_started_at=None,
                 paired_at=now,
+                replaced_copy_at=None,
                 has_credentials=True,
                 phone=phone,
                 linked_phone=observed.linked_phone
@@ -259,6 +260,7 @@ def after_news(
                 up,
                 opening_since=None,
                 pairing_started_at=None,
+                replaced_copy_at=None,
                 has_credentials=True,
                 connected_at=observed.connected_at if was_up else now,
                 phone=phone,
@@ -414,11 +416,33 @@ def may_be_restored(wanted: Wanted, observed: Observed) -> bool:
     return at_rest and not wipe_pending(wanted, observed)
 
 
-def after_restore(observed: Observed, now: datetime) -> Observed:
+def after_restore(
+    observed: Observed, now: datetime, *, replaced_copy_at: datetime | None = None
+) -> Observed:
     """Linked again, as far as the session file says, and at rest until a person reconnects. Why
     the session that was there before had ended means nothing any more."""
     rested = count_from_zero(without_hold(observed))
-    return replace(rested, status_since=now, has_credentials=True, pairing_started_at=None)
+    return replace(
+        rested,
+        status_since=now,
+        has_credentials=True,
+        pairing_started_at=None,
+        replaced_copy_at=replaced_copy_at,
+    )
+
+
+def may_be_taken_back(wanted: Wanted, observed: Observed) -> bool:
+    """A restored login replaced another one, was of no use, and nothing is under way."""
+    useless = observed.hold is Hold.LOGGED_OUT or may_be_restored(wanted, observed)
+    return observed.replaced_copy_at is not None and useless and not wipe_pending(wanted, observed)
+
+
+def after_taking_back(wanted: Wanted, observed: Observed, now: datetime) -> Observed:
+    """A person asked for it: what is wanted up is dialled at once."""
+    restored = after_restore(observed, now)
+    if not wanted.enabled:
+        return restored
+    return replace(in_status(restored, Status.CONNECTING, now), next_attempt_at=now)
 
 
 # ---- start

@@ -44,3 +44,4 @@ class Action(StrEnum):
     WAIT = "WAIT"
     UPGRADE = "UPGRADE"
     CHOOSE_NUMBER = "CHOOSE_NUMBER"
+    TAKE_BACK = "TAKE_BACK"

@@ -43,6 +43,7 @@ _NOBODY = {
     "pushName": None,
     "connectedAt": None,
     "restrictedUntil": None,
+    "replacedCopyAt": None,
     "lastDisconnect": None,
     "version": 0,
 }
@@ -92,6 +93,7 @@ def _row_part(connection: Connection, alive: bool) -> dict[str, Any]:
         "pushName": seen.push_name,
         "connectedAt": iso(seen.connected_at),
         "restrictedUntil": iso(seen.restricted_until),
+        "replacedCopyAt": iso(seen.replaced_copy_at),
         "lastDisconnect": seen.last_disconnect_at
         and {
             "at": iso(seen.last_disconnect_at),

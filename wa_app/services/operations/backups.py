@@ -4,15 +4,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import current_app
 from sqlalchemy import and_, exists, select
 from sqlalchemy.orm import joinedload
 
 from wa_app.config import Settings
-from wa_app.domain.errors import BackupHoldsNoSession, ConnectionNotFound, DisconnectFirst, Refused
+from wa_app.domain.backups import Comparison
+from wa_app.domain.errors import (
+    BackupHoldsNoSession,
+    ConnectionNotFound,
+    DisconnectFirst,
+    NothingToTakeBack,
+    Refused,
+)
 from wa_app.domain.operations import FAILED
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.reconcile import after_restore, may_be_restored
+from wa_app.domain.sessions.reconcile import (
+    after_restore,
+    after_taking_back,
+    may_be_restored,
+    may_be_taken_back,
+)
 from wa_app.extensions import db
+from wa_app.gateways.base import SessionStore
 from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services import audit
 from wa_app.services.audit import Actor
@@ -49,6 +63,13 @@ def plan_verifying(context: Context, operation: Operation) -> Iterator[Operation
 
 def plan_restoring(context: Context, operation: Operation) -> Iterator[OperationStep]:
     yield _step("restore", context, operation)
+
+
+def plan_taking_back(_: Context, operation: Operation) -> Iterator[OperationStep]:
+    connection = db.session.get(Connection, (operation.parameters or {})["connection"])
+    if connection is None:
+        raise ConnectionNotFound
+    yield OperationStep(what="take_back", target=connection.id, label=registry.label(connection))
 
 
 def _step(what: str, context: Context, operation: Operation) -> OperationStep:
@@ -95,18 +116,43 @@ def restore(context: Context, _: Operation, step: OperationStep) -> bool:
         if not may_be_restored(wanted, observed):
             raise DisconnectFirst
         now = context.clock()
-        backup_files.back_up(context.settings, backup.connection_id, files, now, spare=backup)
+        replaced = backup_files.back_up(
+            context.settings, backup.connection_id, files, now, spare=backup
+        )
         files.restore(backup.connection_id, session)
-        return after_restore(observed, now)
+        return after_restore(observed, now, replaced_copy_at=now if replaced else None)
 
     in_turn(context, backup.connection_id, change)
+    return True
+
+
+def take_back(context: Context, _: Operation, step: OperationStep) -> bool:
+    """Put the login back that a restored one, which was of no use, has replaced. Raises what
+    `restore` raises."""
+    connection = db.session.get_one(Connection, step.target)
+    if connection.replaced_copy_at is None:
+        raise NothingToTakeBack
+    copy_id = backup_files.id_of(connection.id, connection.replaced_copy_at)
+    backup = backup_files.find(context.settings, copy_id)
+    session = _read(context, backup)
+    files = context.gateways.store
+
+    def change(wanted: Wanted, observed: Observed) -> Observed:
+        if observed.replaced_copy_at != backup.at or not may_be_taken_back(wanted, observed):
+            raise NothingToTakeBack
+        now = context.clock()
+        backup_files.back_up(context.settings, backup.connection_id, files, now, spare=backup)
+        files.restore(backup.connection_id, session)
+        return after_taking_back(wanted, observed, now)
+
+    in_turn(context, step.target, change)
     return True
 
 
 def _read(context: Context, backup: Backup) -> bytes:
     """Raises `BackupUnreadable`, `BackupNotFound`, OSError. Only WhatsApp has session files."""
     session = backup_files.read(context.settings, backup)
-    if not context.gateways.store.check(session):
+    if context.gateways.store.login_in(session) is None:
         raise BackupHoldsNoSession
     return session
 
@@ -115,12 +161,14 @@ PLANS: Mapping[str, Callable[[Context, Operation], Iterable[OperationStep]]] = {
     "backup.create": plan_creating,
     "backup.verify": plan_verifying,
     "backup.restore": plan_restoring,
+    "backup.take_back": plan_taking_back,
 }
 
 ACTS: Mapping[str, Callable[[Context, Operation, OperationStep], bool]] = {
     "backup": back_up,
     "verify": verify,
     "restore": restore,
+    "take_back": take_back,
 }
 
 
@@ -181,6 +229,24 @@ def one(settings: Settings, backup_id: str) -> Listed:
     """Raises `BackupNotFound`."""
     backup = backup_files.find(settings, backup_id)
     return _listed(backup, db.session.get(Connection, backup.connection_id))
+
+
+def compare(settings: Settings, backup_id: str) -> Comparison:
+    """In any process. Raises `BackupUnreadable`, `BackupNotFound`, OSError."""
+    store: SessionStore = current_app.extensions["session_store"]()
+    backup = backup_files.find(settings, backup_id)
+    copy = store.login_in(backup_files.read(settings, backup))
+    if copy is None:
+        raise BackupHoldsNoSession
+    session = store.export(backup.connection_id)
+    connection = db.session.get(Connection, backup.connection_id)
+    ups = (connection.connected_at, connection.last_disconnect_at) if connection else ()
+    return Comparison(
+        copy=copy,
+        copied_at=backup.at,
+        in_place=store.login_in(session) if session is not None else None,
+        used_at=max(filter(None, ups), default=None),
+    )
 
 
 def _listed(backup: Backup, connection: Connection | None) -> Listed:

@@ -13,12 +13,13 @@ from wa_app.domain.errors import (
     BackupWrongKey,
     ConnectionNotFound,
     DisconnectFirst,
+    NothingToTakeBack,
     OperationNotFound,
     Refused,
 )
 from wa_app.domain.operations import DONE, FAILED, KINDS, NOTHING
 from wa_app.extensions import db
-from wa_app.models import Operation, OperationStep
+from wa_app.models import Connection, Operation, OperationStep
 from wa_app.services import audit
 from wa_app.services.audit import Actor
 from wa_app.services.waiting import wait
@@ -29,6 +30,7 @@ REFUSALS: Mapping[str, type[Refused]] = {
         BackupNotFound,
         ConnectionNotFound,
         DisconnectFirst,
+        NothingToTakeBack,
         BackupForeign,
         BackupWrongKey,
         BackupDamaged,
@@ -75,6 +77,13 @@ def carried_out(
     if refusal is not None:
         raise refusal
     return operation
+
+
+def take_back(actor: Actor, connection: Connection, seconds: float) -> Operation:
+    """Ask for the login that a restored one has replaced, and wait. Raises `Refused`."""
+    if connection.replaced_copy_at is None:
+        raise NothingToTakeBack
+    return carried_out(actor, "backup.take_back", seconds, {"connection": connection.id})
 
 
 def find(operation_id: int) -> Operation:

@@ -13,7 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy import make_url
 
-from wa_app import __version__
+from wa_app import __version__, memory
 from wa_app.config import Settings
 from wa_app.gateways.base import Gateways
 from wa_app.models import utc_now
@@ -52,6 +52,7 @@ class Runtime:
         dice: Callable[[], float] = random.random,
         scheduler: BackgroundScheduler | None = None,
         workers: Executor | None = None,
+        free_memory: Callable[[], int] = memory.available,
     ) -> None:
         """`scheduler` and `workers` of one's own: nothing happens but what they are told to do."""
         self._app = app
@@ -81,6 +82,7 @@ class Runtime:
             clock=clock,
             dice=dice,
             on_message=self._messages.set,
+            free_memory=free_memory,
             may_act=lambda: self._folder.loss() is None,
         )
         self._monitor = Monitor(self._settings, self._manager, gateways, clock=clock, dice=dice)

@@ -57,7 +57,11 @@ class Backup:
 
     @property
     def id(self) -> str:
-        return f"{self.connection_id}.{self.at:{STAMP}}"
+        return id_of(self.connection_id, self.at)
+
+
+def id_of(connection_id: str, at: datetime) -> str:
+    return f"{connection_id}.{at.astimezone(UTC):{STAMP}}"
 
 
 # ---- the key

@@ -7,6 +7,7 @@ are is decided in `domain/sessions/reconcile.py`; here they are only taken.
 import itertools
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,8 +15,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
+from wa_app import memory
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
+from wa_app.domain.sessions.changes import wait_to_link
 from wa_app.domain.sessions.connection import Observed, wipe_pending
 from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import (
@@ -39,7 +42,7 @@ from wa_app.domain.sessions.socket_messages import (
     Paired,
     Stored,
 )
-from wa_app.domain.sessions.states import Status
+from wa_app.domain.sessions.states import Channel, Status
 from wa_app.extensions import db
 from wa_app.gateways.base import Gateways, Sockets
 from wa_app.models import Connection
@@ -48,6 +51,7 @@ from wa_app.services.messages import events
 from wa_app.services.messages.events import MessageEvent
 from wa_app.services.sessions import force_cleanup, transitions
 from wa_app.services.sessions.entries import Change, Entries, Entry, PendingChange
+from wa_app.services.sessions.linkings import Linkings
 from wa_app.services.sessions.timers import Timers
 from wa_app.services.sessions.turns import Turns
 
@@ -70,7 +74,8 @@ class Manager:
         clock: Callable[[], datetime],
         dice: Callable[[], float],
         on_message: Callable[[], None],
-        may_act: Callable[[], bool],
+        may_act: Callable[[], bool] = lambda: True,
+        free_memory: Callable[[], int] = memory.available,
     ) -> None:
         """`on_message` is called when messages were stored or something can be sent. While
         `may_act` says no, nothing is taken from a socket, written or dialled."""
@@ -82,6 +87,7 @@ class Manager:
         self._dice = dice
         self._on_message = on_message
         self._may_act = may_act
+        self._linkings = Linkings(settings.linking_memory * 1_000_000, free_memory)
         self._entries = Entries()
         self._socket_ids = itertools.count(1)
         self._turns = Turns(pool, self._take_turn)
@@ -208,6 +214,8 @@ class Manager:
             log.info("late news ignored", connection=entry.connection_id, socket=socket_id)
             return
         self._write(connection, observed)
+        if isinstance(news, Paired):
+            self._linkings.linked(connection.id, self._clock())
         if isinstance(news, Closed):
             self._forget_socket(entry)
         else:
@@ -233,11 +241,20 @@ class Manager:
                 moment,
                 socket_open=entry.socket_id is not None,
             )
+            if isinstance(step, DialNow) and self.dials:
+                step = self._let_in(connection, step, moment.now)
             if step is None or (isinstance(step, DialNow) and not self.dials):
                 due = due_at(connection.observed, self._policy)
                 self._timers.set(entry.connection_id, due if due and due > moment.now else None)
                 return
             self._take(entry, connection, step)
+
+    def _let_in(self, connection: Connection, dial: DialNow, now: datetime) -> Step:
+        """A linking waits while others take the memory there is."""
+        brings_history = connection.channel is Channel.WHATSAPP and not connection.has_credentials
+        if brings_history and not self._linkings.may_begin(connection.id, now):
+            return Settle(wait_to_link(connection.observed, dial.observed, now))
+        return DialNow(replace(dial.observed, waits_to_link=False))
 
     def _moment(self, connection: Connection) -> Moment:
         library = self._sockets(connection).version
@@ -314,6 +331,7 @@ class Manager:
 
     def _forget_socket(self, entry: Entry) -> None:
         self._entries.closed(entry)
+        self._linkings.ended(entry.connection_id)
         files = self._gateways.store
         if events.socket_ended(entry.connection_id, files, self._clock()):
             self._on_message()

@@ -4,7 +4,14 @@ from flask import Blueprint, Response, current_app, request
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.domain.errors import NoOtherNumber, NotFound, OperationNotFound, PairFirst, WrongInput
+from wa_app.domain.errors import (
+    NoOtherNumber,
+    NotFound,
+    NothingToTakeBack,
+    OperationNotFound,
+    PairFirst,
+    WrongInput,
+)
 from wa_app.domain.operations import FAILED
 from wa_app.domain.phone_numbers import e164
 from wa_app.domain.sessions.states import Channel, Status
@@ -63,6 +70,17 @@ def number() -> Response:
     if connection is None:
         raise NoOtherNumber
     requests.choose_number(actor(), connection, keep=keep)
+    return status_answer(settled(connection, seen=connection_status.has_answer), me())
+
+
+@bp.post("/take-back")
+@login_required
+def take_back() -> Response:
+    inputs.body()
+    connection = chosen_connection(me())
+    if connection is None:
+        raise NothingToTakeBack
+    operation_requests.take_back(actor(), connection, LONGEST_WAIT)
     return status_answer(settled(connection, seen=connection_status.has_answer), me())
 
 

@@ -52,6 +52,10 @@ BUTTONS: Mapping[Action, tuple[Button, ...]] = {
     Action.PAIR: (Button("home.connect", ON_THE_CARD[Action.PAIR]),),
     Action.WAIT: (),
     Action.UPGRADE: (),
+    Action.TAKE_BACK: (
+        Button("home.take_back", _("Take it back")),
+        Button("home.connect", _("Connect"), kind="quiet"),
+    ),
     Action.CHOOSE_NUMBER: (
         Button("home.accept_number", _("It is the new number of this shop")),
         Button("home.unlink_number", _("Unlink it"), kind="quiet"),
@@ -187,7 +191,7 @@ def _moves(connection: Connection, status: Status) -> bool:
 
 def _countdown(connection: Connection | None, now: datetime) -> datetime | None:
     """When something happens by itself."""
-    if connection is None:
+    if connection is None or connection.waits_to_link:
         return None
     if connection.hold in (Hold.BANNED, Hold.REFUSED):
         return connection.hold_until
@@ -246,7 +250,7 @@ def pairing_of(connection: Connection) -> Pairing:
         connection,
         stage,
         explain(connection, alive=alive, now=now, buttons=IN_THE_DIALOG),
-        connection.next_attempt_at if alive else None,
+        connection.next_attempt_at if alive and not connection.waits_to_link else None,
         SLOW if stage in ("ready", "stopped") else FAST,
     )
 

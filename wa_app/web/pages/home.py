@@ -14,6 +14,7 @@ from wa_app.models import Connection
 from wa_app.services.bot import settings
 from wa_app.services.connections import registry, requests, status
 from wa_app.services.connections.status import settled
+from wa_app.services.operations import requests as operation_requests
 from wa_app.web.http import errors
 from wa_app.web.http.access import (
     actor,
@@ -21,6 +22,7 @@ from wa_app.web.http.access import (
     own_connection_or_404,
     refuse_hidden,
 )
+from wa_app.web.http.inputs import LONGEST_WAIT
 from wa_app.web.pages.cards import Card, card_of, pairing_of, tabs_of
 from wa_app.web.pages.practice import phone_of
 from wa_app.wording.connections import also_on_the_phone
@@ -136,6 +138,16 @@ def unlink_number(connection_id: str) -> ResponseReturnValue:
     requests.choose_number(actor(), connection, keep=False)
     settled(connection, seen=status.has_answer)
     return redirect(url_for(".pair", connection_id=connection.id))
+
+
+@bp.post("/connections/<connection_id>/take-back")
+@login_required
+def take_back(connection_id: str) -> ResponseReturnValue:
+    """The login that a restored one, which was of no use, has replaced."""
+    connection = own_connection_or_404(connection_id)
+    operation_requests.take_back(actor(), connection, LONGEST_WAIT)
+    flash(_("The earlier login is back."), "done")
+    return _home(connection)
 
 
 @bp.post("/connections/<connection_id>/disconnect")

@@ -243,7 +243,7 @@ def test_looking_while_it_is_sealed_and_opened_misses_and_makes_nothing(
         while not over.is_set():
             exported = folders.export("ana")
             assert exported is not None
-            assert session_file.is_export(exported)
+            assert session_file.device_in(exported)
             assert folders.has_credentials("ana")
             looks.append(None)
 
@@ -337,9 +337,9 @@ def test_it_can_be_restored_where_nothing_is_left(folders: Folders) -> None:
 
 def test_only_a_whole_session_with_a_device_is_one() -> None:
     whole = image("ana:1")
-    assert session_file.is_export(whole)
+    assert session_file.device_in(whole)
     for other in (image(), b"", b"no database " * 500, whole[:4096], whole[:-4096]):
-        assert not session_file.is_export(other)
+        assert not session_file.device_in(other)
 
 
 @pytest.mark.parametrize("seal_sessions", [False, True])

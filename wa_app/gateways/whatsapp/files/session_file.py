@@ -89,11 +89,9 @@ def phone(path: Path) -> str | None:
         return None
     try:
         with closing(_connect_for_reading(path)) as database:
-            row = database.execute("SELECT jid FROM whatsmeow_device LIMIT 1").fetchone()
+            return phone_of(_device(database))
     except sqlite3.DatabaseError:
         return None
-    user = re.match(r"\d+", row[0]) if row else None  # 34600111222:7@s.whatsapp.net
-    return f"+{user[0]}" if user else None
 
 
 def export(path: Path) -> bytes | None:
@@ -115,17 +113,28 @@ def export(path: Path) -> bytes | None:
     return bytes(image)
 
 
-def is_export(image: bytes) -> bool:
-    """Whether these bytes are a whole session file with a device in it."""
+def device_in(image: bytes) -> str | None:
+    """The JID of the device in an export. None: these bytes are no whole session file with one."""
     if not image:
-        return False
+        return None
     try:
         with closing(sqlite3.connect(":memory:")) as copy:
             copy.deserialize(image)
             whole = copy.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-            return whole and _has_device(copy)
+            return _device(copy) if whole and _has_device(copy) else None
     except sqlite3.DatabaseError:
-        return False
+        return None
+
+
+def phone_of(device: str | None) -> str | None:
+    """34600111222:7@s.whatsapp.net → +34600111222"""
+    user = re.match(r"\d+", device or "")
+    return f"+{user[0]}" if user else None
+
+
+def _device(database: sqlite3.Connection) -> str | None:
+    row = database.execute("SELECT jid FROM whatsmeow_device LIMIT 1").fetchone()
+    return str(row[0]) if row else None
 
 
 def _connect(path: Path, settings: str) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from wa_app import disk
+from wa_app.domain.backups import Login
 from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
 from wa_app.domain.sessions.socket_messages import Command, Dial, Incoming
 from wa_app.gateways.base import Reach, Sink
@@ -212,12 +213,13 @@ class WhatsAppGateway:
         return self._folders.export(connection_id)
 
     def restore(self, connection_id: str, session: bytes) -> None:
-        if not self.check(session):
+        if self.login_in(session) is None:
             raise ValueError("no session with a device")
         self._folders.restore(connection_id, session)
 
-    def check(self, session: bytes) -> bool:
-        return session_file.is_export(session)
+    def login_in(self, session: bytes) -> Login | None:
+        device = session_file.device_in(session)
+        return Login(device, session_file.phone_of(device) or "") if device else None
 
     def is_usable(self, connection_id: str) -> bool:
         return self._folders.of(connection_id).is_usable()

@@ -16,7 +16,8 @@ from wa_app.web.api.admin.operations import carried_out
 from wa_app.web.http import inputs
 from wa_app.web.http.access import require_admin, settings
 from wa_app.web.http.responses import answer
-from wa_app.wording.times import iso
+from wa_app.wording.backups import compared
+from wa_app.wording.times import iso, moment
 
 bp = Blueprint("api_admin_backups", __name__, url_prefix="/api/admin/backups")
 bp.before_request(require_admin)
@@ -42,6 +43,22 @@ def _document(one: Listed) -> dict[str, Any]:
         "label": one.label,
         "obstacle": one.obstacle and one.obstacle.error,
     }
+
+
+@bp.get("/<backup_id>")
+@login_required
+def one(backup_id: str) -> Response:
+    """With what it would take the place of."""
+    listed = backups.one(settings(), backup_id)
+    found = backups.compare(settings(), backup_id)
+    return answer(
+        " ".join(compared(found, moment)),
+        **_document(listed),
+        phone=found.copy.phone,
+        inPlace=found.in_place and {"phone": found.in_place.phone, "usedAt": iso(found.used_at)},
+        sameLogin=found.is_same,
+        newer=found.newer,
+    )
 
 
 @bp.post("")

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required
 
-from wa_app.domain.errors import Refused
+from wa_app.domain.errors import BackupUnreadable, Refused
 from wa_app.models import Operation
 from wa_app.services.operations import backups as restoring
 from wa_app.services.operations import requests
@@ -13,6 +13,8 @@ from wa_app.services.sessions import backup_files as files
 from wa_app.web.http.access import actor, require_admin, settings
 from wa_app.web.http.errors import back_with_words
 from wa_app.web.http.inputs import LONGEST_WAIT
+from wa_app.web.http.times import moment
+from wa_app.wording.backups import compared
 from wa_app.wording.operations import detail_of, summary
 from wa_app.wording.refusals import sentence_of
 
@@ -50,7 +52,11 @@ def verify(backup_id: str) -> ResponseReturnValue:
 @login_required
 def confirm(backup_id: str) -> ResponseReturnValue:
     one = restoring.one(settings(), backup_id)
-    return render_template("admin/backup.html", one=one, sentence_of=sentence_of)
+    try:
+        said = compared(restoring.compare(settings(), backup_id), moment)
+    except BackupUnreadable as refused:
+        said = [sentence_of(refused)]
+    return render_template("admin/backup.html", one=one, compared=said, sentence_of=sentence_of)
 
 
 @bp.post("/<backup_id>/restore")

@@ -64,7 +64,7 @@ class Line:
         """Whether what a person is told to do can be done here: a code is scanned elsewhere."""
         if action is Action.RECONNECT:
             return self.offers("reconnect")
-        return action not in (Action.PAIR, Action.CHOOSE_NUMBER)
+        return action not in (Action.PAIR, Action.CHOOSE_NUMBER, Action.TAKE_BACK)
 
     def offers(self, action: str) -> bool:
         """Whether its button could do something."""
