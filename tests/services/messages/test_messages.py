@@ -440,3 +440,28 @@ def test_a_paused_answer_of_the_bot_holds_up_nobodys_message(world: World) -> No
     mine = send(world, "Le llamo ahora.")
     world.advance(5)
     assert message(world, mine).state is MessageState.DELIVERED
+
+
+HOSTED, META_AI = "34600111222@hosted", "13135550002@s.whatsapp.net"
+
+
+@pytest.mark.parametrize(
+    ("chat", "sender", "answers"),
+    [
+        ("34600111222@s.whatsapp.net", "34600111222@s.whatsapp.net", 1),
+        ("34600111222@s.whatsapp.net", HOSTED, 0),  # a program, in the chat of a person
+        ("34600111222@s.whatsapp.net", "867051314767696@bot", 0),
+        (META_AI, META_AI, 0),
+        ("0@s.whatsapp.net", "0@s.whatsapp.net", 0),
+    ],
+)
+def test_the_bot_answers_no_machine(shop: World, chat: str, sender: str, answers: int) -> None:
+    text = Incoming(
+        "3EB0", chat, sender, "", "text", "¿En qué puedo ayudarle?", shop.now, False, False, 0
+    )
+    with shop.app.app_context():
+        assert inbox.store(shop.connection_id, [text]) == 1
+    shop.settle()
+    assert [row.author for row in shop.messages()][1:] == [Author.BOT] * answers
+    with shop.app.app_context():
+        assert db.session.query(Chat).one().waiting_since is None
