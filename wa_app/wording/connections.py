@@ -152,7 +152,7 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
         _("WhatsApp removed the new device a moment after linking."),
         _(
             "Nobody did that on your phone, and nothing is wrong with it. Open WhatsApp on the "
-            "phone, wait some minutes, then press Connect and scan a new code."
+            "phone, wait some minutes, then press %(button)s and scan a new code."
         ),
         Action.PAIR,
     ),
@@ -160,7 +160,7 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
         _("WhatsApp removed the new device again."),
         _(
             "Another try now would end the same way. Wait a day and write with the phone itself as "
-            "usual, remove linked devices that you do not need, then press Connect."
+            "usual, remove linked devices that you do not need, then press %(button)s."
         ),
         Action.PAIR,
     ),
