@@ -38,6 +38,7 @@ class Content:
     text: str
     chat: Jid | None = None
     extended: bool = False  # as texts with a link or a quotation are written
+    message: bytes = b""  # the whole Message instead, whatever is in it
 
 
 class Party:
@@ -116,6 +117,8 @@ class Party:
 
 
 def _message(content: Content) -> bytes:
+    if content.message:
+        return content.message
     text = (
         protobuf.encode((EXTENDED_TEXT, protobuf.encode((TEXT, content.text))))
         if content.extended

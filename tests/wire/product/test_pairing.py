@@ -182,3 +182,9 @@ def test_a_restart_of_the_session_process_needs_no_qr(link: Link, whatsapp: What
     assert (seen["lastDisconnect"]["reason"], seen["attempt"]) == ("process_died", 1)
     assert len(whatsapp.journal.of("registered", link.line)) == 1
     assert link.device.most_sockets == 1
+
+
+def test_the_name_that_others_see_is_shown_as_it_is_now(link: Link) -> None:
+    for name in ("Panadería Ana", "Panadería Ana e Hijas"):
+        link.phone.rename(name)
+        link.number.wait_for(lambda seen, name=name: seen["pushName"] == name)

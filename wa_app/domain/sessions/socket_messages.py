@@ -89,6 +89,13 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Named:
+    """The number shows this name to others from now on."""
+
+    push_name: str
+
+
+@dataclass(frozen=True)
 class Closed:
     """The last news of a socket: when it arrives its process has ended."""
 
@@ -154,4 +161,16 @@ class Alive:
     """The session process's sign of life, every few seconds."""
 
 
-News = Qr | PairingCode | Paired | Opened | Closed | Incoming | Receipt | Sent | SendFailed | Alive
+News = (
+    Qr
+    | PairingCode
+    | Paired
+    | Opened
+    | Named
+    | Closed
+    | Incoming
+    | Receipt
+    | Sent
+    | SendFailed
+    | Alive
+)

@@ -149,7 +149,7 @@ class Client:
 
     def me(self) -> tuple[str, str]:
         """Phone and name. Only when connected: before, asking this ends the process."""
-        me = self._client.get_me()
+        me = self._ask(self._client.get_me)
         return f"+{me.JID.User}", me.PushName
 
     def phone_of(self, lid: Any) -> str | None:
