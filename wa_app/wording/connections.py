@@ -256,8 +256,8 @@ def _explain_useless_copy(replaced_at: datetime) -> Explanation:
     return Explanation(
         gettext("The login that was restored is not linked on the phone any more."),
         gettext(
-            "The login it took the place of was copied just before, on %(moment)s. Take it back, "
-            "or clean up and scan a new code.",
+            "The login it took the place of was copied just before, on %(moment)s. Press Take it "
+            "back to use that one again, or Connect to scan a new code.",
             moment=moment(replaced_at),
         ),
         Action.TAKE_BACK,
