@@ -73,7 +73,7 @@ HOLDS: Mapping[Hold, Explanation] = {
     ),
     Hold.CREDENTIALS_CORRUPT: Explanation(
         _("The saved login of this number cannot be read."),
-        _("It was put aside, not deleted. Press Connect and scan a new code."),
+        _("What is left of it was put aside, not deleted. Press Connect and scan a new code."),
         Action.PAIR,
     ),
     Hold.CLIENT_OUTDATED: Explanation(
