@@ -10,9 +10,11 @@ import pytest
 from app import create_app
 from tests.conftest import make_app
 from tests.services.world import World
+from tests.test_disk import room_for
 from wa_app import config
 from wa_app.config import SettingError
 from wa_app.extensions import db
+from wa_app.services import data_folder
 
 
 def missing(_: Path) -> None:
@@ -56,6 +58,17 @@ def test_logins_beside_their_database_are_as_it_should_be(tmp_path: Path) -> Non
     with make_app(tmp_path).app_context():
         assert db.session.execute(db.text("SELECT count(*) FROM user")).scalar() == 0
         db.engine.dispose()
+
+
+def test_a_disk_without_room_for_the_mark_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    app = make_app(tmp_path / "data")
+    folder = data_folder.of(app)
+    with room_for(0):
+        folder.remember()
+    assert folder.loss() is None
+    assert not (tmp_path / "data" / "installation_id").exists()
+    (tmp_path / "data" / "vigia.db").unlink()
+    assert folder.loss() is not None
 
 
 def test_what_a_crash_left_of_a_backup_goes_at_the_next_start(world: World) -> None:

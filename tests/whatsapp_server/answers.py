@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .app_state import COLLECTION, AppState
 from .binary_xml import PHONE_SERVER, Attributes, Jid, Node
 from .people import Device, bundle_nodes, parse_key, parse_signed_key
 
@@ -118,10 +119,20 @@ def activate(connection: Connection, _: Node) -> Content:
     return None
 
 
-def app_state(_: Connection, iq: Node) -> Content:
-    asked = iq.need("sync").all("collection")
-    collections = [Node("collection", {"name": c.text("name"), "version": 0}) for c in asked]
-    return [Node("sync", {}, collections)]
+def app_state(connection: Connection, iq: Node) -> Content:
+    """The patches that the client does not have yet."""
+    kept = _device(connection).phone.app_state
+    return [Node("sync", {}, [_collection(kept, c) for c in iq.need("sync").all("collection")])]
+
+
+def _collection(kept: AppState, asked: Node) -> Node:
+    name = asked.text("name")
+    if name != COLLECTION or not kept.version:
+        return Node("collection", {"name": name, "version": 0})
+    missing = kept.patches[int(asked.text("version") or 0) :]
+    patches = [Node("patch", {}, patch) for patch in missing]
+    head: Attributes = {"name": name, "version": kept.version}
+    return Node("collection", head, [Node("patches", {}, patches)] if patches else None)
 
 
 def privacy(_: Connection, __: Node) -> Content:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from .app_state import COLLECTION, AppState
 from .binary_xml import GROUP_SERVER, LID_SERVER, PHONE_SERVER, Attributes, Jid, Node, Value
 from .curve import KeyPair, typed
 from .journal import DEFAULT_TIMEOUT
@@ -350,6 +351,7 @@ class Phone(Person):
     def __init__(self, server: WhatsAppServer, number: str, lid: str, name: str) -> None:
         super().__init__(server, number, lid, name)
         self.devices: list[Device] = []
+        self.app_state = AppState()
 
     @property
     def account(self) -> KeyPair:
@@ -388,6 +390,22 @@ class Phone(Person):
         own: Attributes = {"from": self.jid, "recipient": to.jid}
         stanza: Attributes = {**own, "id": id, "type": kind, "t": int(time.time())}
         self.device.deliver(Node("receipt", stanza))
+
+    @in_loop
+    def rename(self, name: str) -> None:
+        """The owner changes the name that others see; the linked devices learn it."""
+        is_first = not self.app_state.version
+        self.name = name
+        self.app_state.set_name(name)
+        if is_first:  # who gets the key asks for everything
+            peer: Attributes = {"from": self.jid, "category": "peer"}
+            share = Content("", message=self.app_state.key_share())
+            self._dispatch(self.linked, share, peer)
+            return
+        changed = Node("collection", {"name": COLLECTION, "version": self.app_state.version})
+        for device in self.linked:
+            told: Attributes = {"from": Jid("", PHONE_SERVER), "type": "server_sync"}
+            device.deliver(Node("notification", {**told, "id": new_id()}, [changed]))
 
 
 class Device:

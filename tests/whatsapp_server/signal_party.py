@@ -39,6 +39,7 @@ class Content:
     chat: Jid | None = None
     extended: bool = False  # as texts with a link or a quotation are written
     field: int = 0  # of a Message, in place of the text's: another kind of message
+    message: bytes = b""  # the whole Message instead, whatever is in it
 
 
 class Party:
@@ -117,6 +118,8 @@ class Party:
 
 
 def _message(content: Content) -> bytes:
+    if content.message:
+        return content.message
     text = (
         protobuf.encode((EXTENDED_TEXT, protobuf.encode((TEXT, content.text))))
         if content.extended

@@ -9,7 +9,7 @@ more is done on such a folder; a marker file in it tells when ours is back.
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,11 +46,12 @@ class DataFolder:
         self._files: dict[Path, Identity] = {}
 
     def remember(self) -> None:
-        """From now on this is ours; one without a database yet bears no mark. Raises `SettingError`
-        and OSError."""
-        self._id = secret_from_file(self._marker) if self.has_tables() else ""
+        """From now on this is ours. One without a database yet bears no mark, and neither does one
+        that cannot be written. Raises `SettingError`."""
         lock = self._path / "owner.lock"
-        lock.touch(mode=0o600)
+        with suppress(OSError):
+            lock.touch(mode=0o600)
+            self._id = secret_from_file(self._marker) if self.has_tables() else ""
         watched = [self._path, self._marker, lock, *filter(None, (self.database,))]
         self._files = {path: found for path in watched if (found := _kept(path)) is not None}
 

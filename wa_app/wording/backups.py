@@ -38,7 +38,7 @@ def compared(found: Comparison, moment: Callable[[datetime], str]) -> list[str]:
             gettext("In place now: %(number)s, last up %(moment)s.", number=number, moment=used)
         )
     if found.is_of_another_number:
-        said.append(gettext("These are two numbers."))
+        said.append(gettext("The copy is of another number than the login in place."))
     if found.is_same:
         said.append(gettext("Both are the same login."))
     if found.newer is not None:

@@ -85,7 +85,7 @@ HOLDS: Mapping[Hold, Explanation] = {
     ),
     Hold.CREDENTIALS_CORRUPT: Explanation(
         _("The saved login of this number cannot be read."),
-        _("It was put aside, not deleted. Press %(button)s and scan a new code."),
+        _("What is left of it was put aside, not deleted. Press %(button)s and scan a new code."),
         Action.PAIR,
     ),
     Hold.CLIENT_OUTDATED: Explanation(
@@ -230,7 +230,7 @@ PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
         _("The proxy on the way to WhatsApp lets nobody through."),
         _(
             "Ask your administrator to look at the address and the login of the proxy, then press "
-            "Connect."
+            "%(button)s."
         ),
         Action.PAIR,
     ),
@@ -402,8 +402,8 @@ def _explain_useless_copy(replaced_at: datetime) -> Explanation:
     return Explanation(
         gettext("The login that was restored is not linked on the phone any more."),
         gettext(
-            "The login it took the place of was copied just before, on %(moment)s. Take it back, "
-            "or clean up and scan a new code.",
+            "The login it took the place of was copied just before, on %(moment)s. Press Take it "
+            "back to use that one again, or Connect to scan a new code.",
             moment=moment(replaced_at),
         ),
         Action.TAKE_BACK,

@@ -15,7 +15,7 @@ KEYS = {
     "connectionId", "channel", "status", "statusSince", "hold", "holdUntil", "connected",
     "hasQR", "qr", "qrExpiresAt", "pairingCode", "attempt", "maxAttempts", "nextAttemptAt",
     "phone", "linkedPhone", "pushName", "connectedAt", "restrictedUntil", "lastDisconnect",
-    "explanation", "owner", "version", "success", "message", "timestamp",
+    "replacedCopyAt", "explanation", "owner", "version", "success", "message", "timestamp",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from wa_app.domain.sessions.socket_messages import (
     AskedAgain,
     Closed,
     Incoming,
+    Named,
     Opened,
     Paired,
     PairingCode,
@@ -68,6 +69,23 @@ def test_a_paired_session_opens_again_without_a_qr(desk: Desk, socket: Socket, n
     again = desk.open(name)
     again.wait_for(Opened)
     assert again.of(Qr) == []
+
+
+def test_the_name_is_told_after_the_linking_and_whenever_it_changes(
+    desk: Desk, socket: Socket, ana: Phone, luis: Contact, name: str
+) -> None:
+    """The library knows no event for it. A name goes over the wire as people write them."""
+    assert socket.wait_for(Opened).push_name == ""
+    names = ["Panadería Ana", "Ana 🥖 & Cía.", "Ana"]
+    for count, one in enumerate(names, start=1):
+        ana.rename(one)
+        assert socket.wait_for(Named, count=count).push_name == one
+    luis.send(ana, "Hola")
+    socket.wait_for(Incoming)
+    socket.wait_for(Alive, count=len(socket.of(Alive)) + 2)
+    assert [news.push_name for news in socket.of(Named)] == names  # told once each
+    socket.close()
+    assert desk.open(name).wait_for(Opened).push_name == "Ana"
 
 
 def test_the_phone_types_the_code(desk: Desk, ana: Phone, name: str) -> None:

@@ -165,11 +165,19 @@ def test_a_file_spoilt_in_use_is_found_at_the_next_dial(link: Link) -> None:
     assert seen["lastDisconnect"]["reason"] == "file_corrupt"
 
 
-def test_without_its_file_a_number_is_linked_anew(link: Link) -> None:
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_without_its_file_a_number_is_linked_anew_once_it_has_been_said(
+    link: Link, left: str
+) -> None:
     link.number.disconnect()
     link.device.wait_for_logout()
     shutil.rmtree(link.folder)
+    if left == "an empty file":
+        link.folder.mkdir()
+        (link.folder / "session.db").touch()
     link.number.reconnect()
+    assert link.wait_for_the_end_of_it("CREDENTIALS_CORRUPT")["hasQR"] is False
+    link.number.connect()
     link.phone.scan(link.number.wait_for("QR_PENDING")["qr"])
     link.number.wait_for("CONNECTED")
 
@@ -183,6 +191,12 @@ def test_a_restart_of_the_session_process_needs_no_qr(link: Link, whatsapp: What
     assert (seen["lastDisconnect"]["reason"], seen["attempt"]) == ("process_died", 1)
     assert len(whatsapp.journal.of("registered", link.line)) == 1
     assert link.device.most_sockets == 1
+
+
+def test_the_name_that_others_see_is_shown_as_it_is_now(link: Link) -> None:
+    for name in ("Panadería Ana", "Panadería Ana e Hijas"):
+        link.phone.rename(name)
+        link.number.wait_for(lambda seen, name=name: seen["pushName"] == name)
 
 
 # --- one number at two connections -------------------------------------------

@@ -42,7 +42,15 @@ from wa_app.domain.sessions.policy import (
     Policy,
     in_the_last_hour,
 )
-from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired, PairingCode, Qr
+from wa_app.domain.sessions.socket_messages import (
+    Closed,
+    Named,
+    News,
+    Opened,
+    Paired,
+    PairingCode,
+    Qr,
+)
 from wa_app.domain.sessions.states import Hold, Status
 
 # ---- steps: what the manager is told to do
@@ -267,6 +275,8 @@ def after_news(
                 linked_phone=_linked_phone(wanted, observed, phone),
                 push_name=push_name,
             )
+        case Named(push_name):
+            return replace(observed, push_name=push_name)
         case Closed(close):
             return after_close(observed, close, moment)
     return observed

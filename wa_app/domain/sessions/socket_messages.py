@@ -89,6 +89,13 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Named:
+    """The number shows this name to others from now on."""
+
+    push_name: str
+
+
+@dataclass(frozen=True)
 class Closed:
     """The last news of a socket: when it arrives its process has ended."""
 
@@ -181,4 +188,4 @@ class Alive:
 
 
 Told = Incoming | Receipt | AskedAgain | Sent | SendFailed
-News = Qr | PairingCode | Paired | Opened | Closed | Told | Alive
+News = Qr | PairingCode | Paired | Opened | Named | Closed | Told | Alive

@@ -107,7 +107,7 @@ class Runtime:
         )
 
     def start(self) -> None:
-        """Raises `SettingError` and OSError for a data folder that cannot be used."""
+        """Raises `SettingError`."""
         self._folder.remember()
         self._threads[0].start()
         threading.Thread(target=self._guard_folder, name="data folder", daemon=True).start()

@@ -164,7 +164,7 @@ class Client:
 
     def me(self) -> tuple[str, str]:
         """Phone and name. Only when connected: before, asking this ends the process."""
-        self._own = self._client.get_me()
+        self._own = self._ask(self._client.get_me)
         return f"+{self._own.JID.User}", library_events.plain(self._own.PushName)
 
     def phone_of(self, lid: Any) -> str | None:

@@ -21,6 +21,7 @@ from wa_app.domain.sessions.socket_messages import (
     Dial,
     End,
     Incoming,
+    Named,
     Opened,
     Paired,
     PairingCode,
@@ -66,6 +67,7 @@ class Session:
         self._last_qr_at = 0.0
         self._logged_in = self._opened = False
         self._catching_up = True
+        self._name = ""
         self._arrived: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._disk_blamed = threading.Event()
 
@@ -161,8 +163,9 @@ class Session:
         self._logged_in = True
         self._client.never_dial_again()
         if not self._opened:
+            phone, self._name = self._client.me()
             self._opened = True
-            self._worker.tell(Opened(*self._client.me()))
+            self._worker.tell(Opened(phone, self._name))
 
     def on_message(self, event: Any) -> None:
         self._take(library_events.translate(event, self._client.phone_of, self._own_phone))
@@ -259,7 +262,19 @@ class Session:
             if not self._folder_is_usable():
                 self._end(endings.FOLDER_UNUSABLE)
             if tick % TICKS_PER_ALIVE == 0:
+                self._look_at_the_name()
                 self._worker.tell(Alive())
+
+    def _look_at_the_name(self) -> None:
+        """The phone tells it after the linking, and whenever it changes; the library takes it up
+        without an event."""
+        if not self._opened:
+            return
+        with suppress(LibraryError):
+            _, name = self._client.me()
+            if name != self._name:
+                self._name = name
+                self._worker.tell(Named(name))
 
     def _folder_is_usable(self) -> bool:
         """Room is looked for at every tick, more only when the library has complained."""

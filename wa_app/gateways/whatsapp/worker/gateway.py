@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -65,7 +66,8 @@ class WhatsAppGateway:
     # ---- sockets
 
     def start(self, sink: Sink) -> None:
-        self._folders.sessions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):  # each dial says what is wrong with it
+            self._folders.sessions_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._place = disk.identity(self._folders.sessions_dir)
         self._seal_all()
         self._supervisor = Supervisor(
