@@ -105,13 +105,15 @@ OUTAGE_REASONS = frozenset(
 @dataclass(frozen=True)
 class Close:
     """The end of one socket. `until` is the end of a ban, in UTC (None: nobody said);
-    `has_credentials` what the session file says afterwards (None: nobody could look). `detail` is
-    for the log: the words in which it was said."""
+    `has_credentials` what the session file says afterwards (None: nobody could look). `by_owner`:
+    somebody is known to have unlinked it, as WhatsApp never says. `detail` is for the log: the
+    words in which it was said."""
 
     code: int | None
     reason: Reason
     until: datetime | None = None
     has_credentials: bool | None = None
+    by_owner: bool = False
     detail: str = field(default="", compare=False)
 
 
