@@ -26,7 +26,7 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
     REFUSED = "refused"  # WhatsApp refused the login for a reason of its own
     LIBRARY_FAULT = "library_fault"  # the library ended without any of the above
-    DEAF = "deaf"  # the same when logged in: it stays connected and hands on nothing more
+    DEAF = "deaf"  # logged in, it still seems connected, and hands on nothing more
     PROCESS_DIED = "process_died"
     SERVICE_STOPPED = "service_stopped"  # our own process was restarted or killed
     FOLDER_UNUSABLE = "folder_unusable"  # full disk, missing rights: nothing wrong with the session

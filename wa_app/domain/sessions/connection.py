@@ -61,11 +61,10 @@ def request(kind: str, version: object, *extra_marks: str) -> dict[str, Any]:
 class Observed:
     """What the owner sees. All times UTC; `None` where there is nothing to say. `phone` is the
     number of the login that is in the session file, `linked_phone` the number that the connection
-    belongs to: the first that was linked, until a person says that it is another. `dialled` is
-    when it was dialled without anybody asking, within an hour and since it was stable last; `deaf`
-    when the library stopped to hand on what arrives, `falls` when it fell after it had been stable,
-    both within an hour. `removed_at` is when WhatsApp
-    last removed the device right after the pairing."""
+    belongs to: the first that was linked, until a person says that it is another. `removed_at` is
+    when WhatsApp last removed the device right after a pairing. What came within the last hour:
+    `dialled` without anybody asking, and since it was stable last; `deaf` when the library stopped
+    handing on what arrives; `falls` after it had been stable."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None

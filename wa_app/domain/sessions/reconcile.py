@@ -288,11 +288,8 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
         case CloseClass.PASSKEY:
             return put_on_hold(down, Hold.PASSKEY, close.reason, now)
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
-            return (
-                _after_fall(down, close.reason, moment)
-                if fell
-                else _retry(down, close.reason, moment)
-            )
+            again = _after_fall if fell else _retry
+            return again(down, close.reason, moment)
         case CloseClass.DEAF:
             return _after_deafness(down, moment)
 
