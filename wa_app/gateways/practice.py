@@ -209,7 +209,7 @@ class PracticeGateway:
                 return Close(440, Reason.STREAM_REPLACED)
             case "logout":
                 self._accounts.unlink(connection_id)
-                return Close(401, Reason.LOGGED_OUT, has_credentials=False)
+                return Close(401, Reason.LOGGED_OUT, has_credentials=False, by_owner=True)
             case "ban":
                 self._accounts.ban(connection_id, now + BAN)
                 return Close(402, Reason.BANNED, until=now + BAN)

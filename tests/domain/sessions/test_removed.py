@@ -67,6 +67,12 @@ def test_the_second_time_is_another_case(after: timedelta, reason: Reason, wiped
     assert again.hold_cause is reason
 
 
+def test_what_the_owner_is_known_to_have_done_was_not_whatsapp() -> None:
+    unlinked = Close(401, Reason.LOGGED_OUT, by_owner=True)
+    held = after_close(paired(Observed(), NOW), unlinked, Moment(NOW + SOON, 0.0, Policy()))
+    assert (held.hold_cause, held.removed_at) == (Reason.LOGGED_OUT, None)
+
+
 def test_a_login_restored_from_a_copy_is_not_new() -> None:
     first = removed(paired(Observed(), NOW), NOW)
     assert removed(replace(first, hold=None), NOW + SOON).hold_cause is Reason.LOGGED_OUT

@@ -160,8 +160,8 @@ def test_removed_twice_the_advice_is_another(world: World) -> None:
         world.ask(requests.connect)
         world.scan()
         world.advance(2)
-        world.fault("logout")
-        world.advance(1)
+        world.phone.forget(world.connection_id)
+        fall(world, Close(401, Reason.LOGGED_OUT))
         said.append(explanation(world))
     assert said[0] != said[1]
     assert "Wait a day" in said[1]

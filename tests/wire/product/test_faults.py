@@ -55,9 +55,11 @@ def is_held(fault: str, hold: str, cause: str, code: int) -> Row:
     return Row(fault, hold, cause, code, attempts=0, redials=0)
 
 
-def is_refused(fault: str, hold: str, cause: str, code: int | None, redials: int = 1) -> Row:
+def is_refused(
+    fault: str, hold: str, cause: str, code: int | None, redials: int = 1, **more: Any
+) -> Row:
     """The next login is refused, or that many."""
-    return Row(fault, hold, cause, code, attempts=redials, redials=redials, ahead=True)
+    return Row(fault, hold, cause, code, attempts=redials, redials=redials, ahead=True, **more)
 
 
 TRIED = Policy().reconnect_max_attempts
@@ -73,14 +75,19 @@ ROWS = [
     comes_back("stream_error_401", "connection_lost", 401),  # a bare 401 is no logout
     comes_back("stream_error_515", "restart_required", 515),
     is_held("replaced", "CONFLICT", "stream_replaced", 440),
-    is_held("device_removed", "LOGGED_OUT", "logged_out", 401),
-    is_refused("failure_401", "LOGGED_OUT", "logged_out", 401),
-    is_refused("failure_403", "LOGGED_OUT", "logged_out", 403),
-    is_refused("failure_406", "LOGGED_OUT", "logged_out", 406),
+    # Each number was paired a moment ago, so these are told as WhatsApp's doing.
+    is_held("device_removed", "LOGGED_OUT", "removed_after_linking", 401),
+    is_refused("failure_401", "LOGGED_OUT", "removed_after_linking", 401),
+    is_refused("failure_403", "LOGGED_OUT", "removed_after_linking", 403),
+    is_refused("failure_406", "LOGGED_OUT", "removed_after_linking", 406),
+    is_refused("failure", "LOGGED_OUT", "removed_after_linking", 428, options={"reason": 428}),
     is_refused("failure_402", "BANNED", "banned", 402),
+    is_refused("failure", "BANNED", "banned", 402, options={"reason": 402, "code": 107}),
     is_refused("failure_405", "CLIENT_OUTDATED", "client_outdated", 405),
-    is_refused("failure_400", "RETRIES_EXHAUSTED", "refused", 400, TRIED),
-    is_refused("failure_409", "RETRIES_EXHAUSTED", "refused", 409, TRIED),
+    is_refused("failure_400", "REFUSED", "refused", 400, TRIED),
+    is_refused("failure_409", "REFUSED", "refused", 409, TRIED),
+    is_refused("failure", "REFUSED", "refused", 429, TRIED, options={"reason": 429}),
+    is_refused("failure", "REFUSED", "refused", None, TRIED, options={"reason": 413}),
     is_refused("failure_500", "RETRIES_EXHAUSTED", "server_error", 500, TRIED),
     is_refused("failure_503", "RETRIES_EXHAUSTED", "server_error", 503, TRIED),
     is_refused("refuse", "RETRIES_EXHAUSTED", "unreachable", None, TRIED),
@@ -122,7 +129,7 @@ def test_a_last_word_that_is_cut_off_ends_as_safely(link: Link, fault: str) -> N
     link.whatsapp.fault(fault, link.device, linger=0)
     if fault == "device_removed":
         seen = link.wait_for_the_end_of_it("LOGGED_OUT")
-        assert outcome(seen)[:3] == ("LOGGED_OUT", "logged_out", 401)
+        assert outcome(seen)[:3] == ("LOGGED_OUT", "removed_after_linking", 401)
     else:
         seen = link.number.wait_for(lambda seen: seen["hold"] or link.has_come_back(seen))
         assert outcome(seen)[:3] in [

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     SERVER_ERROR = "server_error"  # WhatsApp answered 5xx
     REFUSED = "refused"  # WhatsApp refused the login for a reason of its own
     LIBRARY_FAULT = "library_fault"  # the library ended without any of the above
-    DEAF = "deaf"  # the same when logged in: it stays connected and hands on nothing more
+    DEAF = "deaf"  # logged in, it still seems connected, and hands on nothing more
     PROCESS_DIED = "process_died"
     SERVICE_STOPPED = "service_stopped"  # our own process was restarted or killed
     FOLDER_UNUSABLE = "folder_unusable"  # full disk, missing rights: nothing wrong with the session
@@ -106,13 +106,15 @@ OUTAGE_REASONS = frozenset(
 @dataclass(frozen=True)
 class Close:
     """The end of one socket. `until` is the end of a ban, in UTC (None: nobody said);
-    `has_credentials` what the session file says afterwards (None: nobody could look). `detail` is
-    for the log: the words in which it was said."""
+    `has_credentials` what the session file says afterwards (None: nobody could look). `by_owner`:
+    somebody is known to have unlinked it, as WhatsApp never says. `detail` is for the log: the
+    words in which it was said."""
 
     code: int | None
     reason: Reason
     until: datetime | None = None
     has_credentials: bool | None = None
+    by_owner: bool = False
     detail: str = field(default="", compare=False)
 
 

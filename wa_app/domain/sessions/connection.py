@@ -63,11 +63,11 @@ class Observed:
     number of the login that is in the session file, `linked_phone` the number that the connection
     belongs to: the first that was linked, until a person says that it is another. `paired_at` is
     when the login in the session file came to be, `removed_at` when WhatsApp last took one back
-    right after that. `dialled` is when it was dialled without anybody asking, within an hour and
-    since it was stable last; `deaf` when the library stopped to hand on what arrives, `falls` when
-    it fell after it had been stable, both within an hour. `replaced_copy_at`: the time of the copy
-    of the login that a restored one took the place of, until that one has come up.
-    `waits_to_link`: the next attempt waits for others to be linked."""
+    right after that. What came within the last hour: `dialled` without anybody asking, and since
+    it was stable last; `deaf` when the library stopped handing on what arrives; `falls` after it
+    had been stable. `replaced_copy_at`: the time of the copy of the login that a restored one took
+    the place of, until that one has come up. `waits_to_link`: the next attempt waits for others to
+    be linked."""
 
     status: Status = Status.DISCONNECTED
     status_since: datetime | None = None

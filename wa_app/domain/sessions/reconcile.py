@@ -299,7 +299,7 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
             # Dialling again would throw out whoever took the session, and they us.
             return put_on_hold(down, Hold.CONFLICT, close.reason, now)
         case CloseClass.LOGGED_OUT:
-            return _logged_out(replace(down, has_credentials=False), close.reason, now)
+            return _logged_out(replace(down, has_credentials=False), close, now)
         case CloseClass.OUTDATED:
             held = put_on_hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
             return replace(held, hold_library=moment.library)
@@ -319,18 +319,16 @@ def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
         case _ if observed.hold is not None:
             return down  # its socket was still open when it was held; nothing follows from its end
         case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
-            return (
-                _after_fall(down, close.reason, moment)
-                if fell
-                else _retry(down, close.reason, moment)
-            )
+            again = _after_fall if fell else _retry
+            return again(down, close.reason, moment)
         case CloseClass.DEAF:
             return _after_deafness(down, moment)
 
 
-def _logged_out(gone: Observed, reason: Reason, now: datetime) -> Observed:
-    paired, removed = gone.paired_at, gone.removed_at
-    if paired is not None and now - paired < RIGHT_AFTER_PAIRING:
+def _logged_out(gone: Observed, close: Close, now: datetime) -> Observed:
+    paired, removed, reason = gone.paired_at, gone.removed_at, close.reason
+    just_paired = paired is not None and now - paired < RIGHT_AFTER_PAIRING
+    if just_paired and not close.by_owner:
         again = removed is not None and now - removed < REMOVED_BEFORE
         reason = Reason.REMOVED_AGAIN if again else Reason.REMOVED
         gone = replace(gone, removed_at=now, last_reason=reason)

@@ -43,15 +43,12 @@ FOLDER_UNUSABLE = Ending(Close(None, Reason.FOLDER_UNUSABLE))
 LIBRARY_FAULT = Ending(Close(None, Reason.LIBRARY_FAULT), Says.SOMETHING)
 DEAF = Ending(Close(None, Reason.DEAF), Says.SOMETHING)
 
-CODES = {2: 401, 4: 403, 5: 406}
-"""neonize numbers WhatsApp's codes of a logout (its enum ConnectFailureReason)."""
-
-LOGGED_OUT_CODES = frozenset({401, 403, 406})
+LOGGED_OUT_CODES = {2: 401, 4: 403, 5: 406}
+"""By the numbers that neonize gives them (its enum ConnectFailureReason)."""
 
 
 def logged_out(reason: int) -> Ending:
-    code = CODES.get(reason, 401)
-    return Ending(Close(code if code in LOGGED_OUT_CODES else 401, Reason.LOGGED_OUT))
+    return Ending(Close(LOGGED_OUT_CODES.get(reason, 401), Reason.LOGGED_OUT))
 
 
 LONGEST_BAN = 365 * 24 * 3600
@@ -223,9 +220,9 @@ def connect_ended(error: str, *, logged_in: bool) -> Ending:
 
 
 def failed_dial(error: str) -> Ending:
-    """Of an HTTP status only a 5xx is a code of
-    WhatsApp's; anything else was somebody on the way. What nothing explains is the library's own
-    fault, and no reason to think that WhatsApp cannot be reached."""
+    """Of an HTTP status only a 5xx is a code of WhatsApp's; anything else was somebody on the way.
+    What nothing explains is the library's own fault, and no reason to think that WhatsApp cannot
+    be reached."""
     status = HTTP_STATUS.match(error)
     if status and int(status[1]) >= 500:
         return Ending(Close(int(status[1]), Reason.SERVER_ERROR))
