@@ -283,6 +283,7 @@ DEVICES = "failed to get device list: failed to send usync query: "
         (f"{DEVICES}info query returned status 503: service-unavailable", SendFailure.LATER),
         (f"{DEVICES}info query returned unknown error: <error/>", SendFailure.LATER),
         ("failed to send usync query: info query timed out", SendFailure.LATER),
+        (f"{DEVICES}info query returned unknown error: <error>\n</error>", SendFailure.LATER),
         ("failed to get group members: info query returned status 500: x", SendFailure.LATER),
         ("failed to get LID for PN 34@s.whatsapp.net: database is locked", SendFailure.LATER),
         ("failed to save cached sessions: database or disk is full", SendFailure.LATER),

@@ -39,6 +39,8 @@ T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:0"
 """A proxy that cannot be there: nobody can listen on port 0."""
 
+FIRST_SIGN_PATIENCE = 2.0
+
 LIBRARY_LOGS = ("whatsmeow", "Whatsmeow")
 """neonize spells the root of its loggers in two ways (its utils/log.py)."""
 
@@ -191,6 +193,7 @@ class Client:
     def addresses_of(self, jid: str) -> tuple[str, ...]:
         """This JID of a person, and the other one if the library knows it."""
         person = _jid(jid)
+        self.started.wait(FIRST_SIGN_PATIENCE)  # its log may be ahead of its events
         with suppress(LibraryError):
             by_number = person.Server == PHONE_NUMBERS
             other = self._client.get_lid_from_pn if by_number else self._client.get_pn_from_lid
@@ -211,7 +214,9 @@ class Client:
         if user.Server == PHONE_NUMBERS:
             user = self._lid_of(user)
         ours = {_device(self._own.JID), _device(self._own.LID)}
-        found = self._ask(lambda: self._client.get_user_devices(user, _user(self._own.LID)))
+        # Ours too: each of them gets a copy, and the library would ask for them as well.
+        both = [user, *([_user(self._own.LID)] if self._own.LID.User else [])]
+        found = self._ask(lambda: self._client.get_user_devices(*both))
         return frozenset(_device(one) for one in found if one.User == user.User) - ours
 
     def _lid_of(self, jid: Any) -> Any:

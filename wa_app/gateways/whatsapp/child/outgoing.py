@@ -36,7 +36,7 @@ BEFORE = (
 OFFLINE = r"websocket (not connected|disconnected before info query returned response)"
 
 MEANINGS = tuple(
-    (re.compile(form), what)
+    (re.compile(form, re.DOTALL), what)
     for form, what in (
         (r"(failed to send message node: )?websocket not connected.*", SendFailure.NOT_SENT),
         (r"client is nil.*|the store doesn't contain a device JID", SendFailure.NOT_SENT),
@@ -107,8 +107,7 @@ class Outgoing:
         while True:
             match self._waiting.get():
                 case SendText() as text:
-                    with self.receipts.held_back():
-                        self._take(text)
+                    self._take(text)
                 case ShowTyping(chat):
                     with suppress(LibraryError):  # nobody misses it
                         self._client.show_typing(chat)
@@ -128,7 +127,8 @@ class Outgoing:
             self._looking_up = None
         if isinstance(looked_up, SendFailed):
             self._worker.tell(looked_up)
-        else:
+            return
+        with self.receipts.held_back():
             self._worker.tell(self._send(text, looked_up))
 
     def _look_up(self, text: SendText) -> Recipients | SendFailed:
