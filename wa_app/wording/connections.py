@@ -175,6 +175,9 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
         ),
         Action.RECONNECT,
     ),
+    (Hold.RETRIES_EXHAUSTED, Reason.CONNECTION_LOST): Explanation(
+        _("The connection is lost again and again."), _LOOKS_AGAIN, Action.RECONNECT
+    ),
     (Hold.RETRIES_EXHAUSTED, Reason.SERVER_ERROR): Explanation(
         _("WhatsApp has a problem of its own."), _LOOKS_AGAIN, Action.RECONNECT
     ),

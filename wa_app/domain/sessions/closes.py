@@ -93,6 +93,7 @@ OUTAGE_REASONS = frozenset(
     {
         Reason.UNREACHABLE,
         Reason.PROXY_REFUSED,
+        Reason.CONNECTION_LOST,  # again and again, before it is stable: a bad line
         Reason.SERVER_ERROR,
         Reason.CONNECT_TIMEOUT,
         Reason.KEEPALIVE_TIMEOUT,
