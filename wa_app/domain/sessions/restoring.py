@@ -19,13 +19,14 @@ def after_restore(
     observed: Observed, now: datetime, *, replaced_copy_at: datetime | None = None
 ) -> Observed:
     """Linked again, as far as the session file says, and at rest until a person reconnects. Why
-    the session that was there before had ended means nothing any more."""
+    the session that was there before had ended, and when it was paired, means nothing any more."""
     rested = count_from_zero(without_hold(observed))
     return replace(
         rested,
         status_since=now,
         has_credentials=True,
         pairing_started_at=None,
+        paired_at=None,
         replaced_copy_at=replaced_copy_at,
     )
 
