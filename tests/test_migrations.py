@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from app import create_app
 from wa_app import config
 from wa_app.extensions import db
-from wa_app.models import Chat, Connection, Message, Operation, OperationStep
+from wa_app.models import Chat, Connection, Message, Operation, OperationStep, utc_now
 
 SEVEN = (
     "close_socket",
@@ -105,6 +106,21 @@ def test_every_chat_belongs_to_the_number_it_had(of_020: Flask) -> None:
         chats = dict(db.session.execute(select(Chat.connection_id, Chat.phone)).all())
         assert chats == {"ana": "+34600111222", "new": ""}
         assert len(db.session.scalars(select(Message)).all()) == 2
+
+
+def test_no_trouble_is_remembered_that_was_not_counted_yet(of_020: Flask) -> None:
+    with of_020.app_context():
+        upgrade()
+        for connection in db.session.scalars(select(Connection)):
+            seen = connection.observed
+            assert (seen.dialled, seen.deaf, seen.falls) == ((), (), ())
+            assert (seen.paired_at, seen.removed_at) == (None, None)
+            connection.observed = replace(seen, falls=(utc_now(),), removed_at=utc_now())
+        db.session.commit()
+        downgrade(revision="0004")
+        upgrade()
+        falls = db.session.scalars(select(Connection.falls)).all()
+        assert set(falls) == {()}
 
 
 def test_it_can_be_taken_back(of_020: Flask) -> None:
