@@ -130,6 +130,7 @@ class World:
                 case Wipe(version):
                     self.end_socket()
                     self.observed = after_wipe(self.observed, version, self.now, folder_gone=True)
+                    self.falls, self.deaf = [], []  # a wipe leaves nothing to count
         raise AssertionError("the core never comes to rest")
 
     def dial(self, observed: Observed) -> None:
@@ -406,6 +407,15 @@ def _step(world: World, action: str, pick: int) -> None:
             world.news(Closed(CLOSES[pick % len(CLOSES)]), current)
         case "lost" if current is not None:
             world.news(Closed(LOST[pick % len(LOST)]), current)
+        case "bans":  # each ends at once: a storm, if nobody counted
+            for _ in range(MOST_DIALS + 5):
+                if world.current is None:
+                    break
+                until = world.now + timedelta(seconds=1)
+                world.news(Closed(Close(402, Reason.BANNED, until=until)), world.current)
+                world.look()
+                world.check()
+                world.advance(1.1)
         case "flaps":
             for _ in range(3):
                 if world.current is None:
@@ -440,7 +450,7 @@ ACTIONS = (
     *("tick",) * 2,
     *("lift", "crash", "restart", "upgrade", "read", "read"),
     *("late news",) * 2,
-    *("closed", "pairing", "flaps", "flaps"),
+    *("closed", "pairing", "flaps", "flaps", "bans"),
     *("lost",) * 4,
     *("opened",) * 4,
 )
