@@ -88,7 +88,7 @@ class World:
     deaf: list[datetime] = field(default_factory=list)
     falls: list[datetime] = field(default_factory=list)  # after it had been stable
     unasked: list[datetime] = field(default_factory=list)  # dials since it was stable last
-    asked: bool = False  # by a person, and not dialled since
+    asked: int = 0  # dials that a person asked for, and that are still to come
     backoff_dials: int = 0
     monitor_dials: int = 0
     free_dials: int = 0  # dials a person, a lift or the end of a ban has paid for
@@ -202,7 +202,7 @@ class World:
 
     def count_dial(self) -> None:
         if self.asked:
-            self.asked, self.unasked = False, []
+            self.asked, self.unasked = self.asked - 1, []
             return
         self.unasked.append(self.now)
         lately = [at for at in self.unasked if self.now - at < timedelta(hours=1)]
@@ -235,7 +235,7 @@ class World:
             self.number = self.scanned if kind == "accept_number" else self.number
         self.wanted = replace(self.wanted, **request(kind, self.wanted.wanted_version + 1))
         self.blocked_by = None
-        self.asked, self.unasked = True, []
+        self.asked, self.unasked = 1 + self.refused, []
         if self.current is None or kind != "connect":
             self.pay()
         # To unlink the other number takes a dial of its own.
