@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tests.services.world import World
+from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
 from wa_app.models import Operation
@@ -91,3 +92,14 @@ def test_a_request_written_by_another_process_is_found(world: World) -> None:
     world.app.extensions.pop("runtime")
     world.ask(requests.disconnect)
     assert world.connection.status is Status.DISCONNECTED
+
+
+def test_a_clock_that_is_set_back_keeps_no_number_down(world: World) -> None:
+    world.link()
+    world.phone.break_off(Close(None, Reason.CONNECTION_LOST))
+    world.settle()
+    assert world.connection.status is Status.CONNECTING
+    world.now -= timedelta(days=400)
+    world.crash()  # no job goes off any more, and the watchdog replaces the worker
+    world.advance(10)
+    assert world.connection.status is Status.CONNECTED

@@ -2,11 +2,44 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
 
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import REFUSED_FOR, Moment
 from wa_app.domain.sessions.states import Hold, Status
+
+_WHEN_IT_WAS = (
+    "status_since",
+    "opening_since",
+    "pairing_started_at",
+    "paired_at",
+    "removed_at",
+    "connected_at",
+    "last_disconnect_at",
+)
+_WHEN_IT_CAME = ("dialled", "deaf", "falls")
+_UNTIL_WHEN = ("hold_until", "next_attempt_at", "qr_expires_at", "restricted_until")
+
+
+def by_this_clock(observed: Observed, now: datetime) -> Observed:
+    """Where something was noted at a time that is still to come, the clock has been set back since:
+    then that was just now, and what was to wait for its time waits as long again, from now. Else
+    a number would be down for as long as the clock was ahead."""
+    was = {name: getattr(observed, name) for name in _WHEN_IT_WAS}
+    came = {name: getattr(observed, name) for name in _WHEN_IT_CAME}
+    known = [*filter(None, was.values()), *chain.from_iterable(came.values())]
+    ahead = max(known, default=now) - now
+    if ahead <= timedelta(0):
+        return observed
+    until = {name: getattr(observed, name) for name in _UNTIL_WHEN}
+    times: dict[str, Any] = {
+        **{name: at and min(at, now) for name, at in was.items()},
+        **{name: tuple(min(at, now) for at in often) for name, often in came.items()},
+        **{name: at and at - ahead for name, at in until.items()},
+    }
+    return replace(observed, **times)
 
 
 def in_status(observed: Observed, status: Status, now: datetime) -> Observed:

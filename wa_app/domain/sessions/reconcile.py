@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from wa_app.domain.sessions.changes import (
+    by_this_clock,
     count_from_zero,
     forget_trouble,
     give_up,
@@ -430,14 +431,15 @@ def resume(
     an orderly stop and a crash differ in nothing else. Within `spread` those that were stable
     come back."""
     now, policy = moment.now, moment.policy
-    observed = replace(observed, has_credentials=has_credentials)
+    was_stable = is_stable(observed, stopped_at, policy)  # both by the clock there was then
+    observed = by_this_clock(replace(observed, has_credentials=has_credentials), now)
     in_backoff = observed.next_attempt_at is not None
     if in_backoff or observed.status is Status.DISCONNECTED:
         return observed
     stop = Close(None, Reason.SERVICE_STOPPED)
     if not wanted.enabled or wipe_pending(wanted, observed):
         return go_down(observed, stop, now)
-    if has_credentials and is_stable(observed, stopped_at, policy):
+    if has_credentials and was_stable:
         down = count_from_zero(go_down(observed, stop, now))
         return replace(
             in_status(down, Status.CONNECTING, now), next_attempt_at=now + spread * moment.jitter

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from wa_app import memory
 from wa_app.config import Settings
 from wa_app.domain.errors import Refused
-from wa_app.domain.sessions.changes import wait_to_link
+from wa_app.domain.sessions.changes import by_this_clock, wait_to_link
 from wa_app.domain.sessions.connection import Observed, wipe_pending
 from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import (
@@ -199,6 +199,7 @@ class Manager:
         connection = db.session.get(Connection, entry.connection_id)
         if connection is None:
             return
+        self._mind_the_clock(connection)
         observed = after_news(
             connection.effective,
             connection.observed,
@@ -233,6 +234,7 @@ class Manager:
             if _may_be_deleted(connection):
                 registry.delete_row(connection)
                 continue
+            self._mind_the_clock(connection)
             moment = self._moment(connection)
             self._run_changes(entry, connection)
             step = next_step(
@@ -299,6 +301,12 @@ class Manager:
     def _write(self, connection: Connection, observed: Observed) -> None:
         transitions.apply(connection, observed, self._clock(), self._policy)
         db.session.commit()
+
+    def _mind_the_clock(self, connection: Connection) -> None:
+        observed = by_this_clock(connection.observed, self._clock())
+        if observed != connection.observed:
+            log.warning("the clock was set back", connection=connection.id)
+            self._write(connection, observed)
 
     # ---- sockets
 

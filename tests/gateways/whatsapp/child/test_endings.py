@@ -110,6 +110,14 @@ def test_a_stream_error_is_transient_whatever_its_number(code: str) -> None:
     assert classify(endings.stream_error(code).close) is CloseClass.TRANSIENT
 
 
+@pytest.mark.parametrize(
+    "code", ["9" * 20, "9" * 5000, "1000", "50", "５０３４", "-503", "³³³", ""]
+)
+def test_what_has_not_three_digits_is_no_code_of_a_stream_error(code: str) -> None:
+    """SQLite takes no number of more than 64 bits: the news of the end would be dropped."""
+    assert endings.stream_error(code).close == Close(None, Reason.CONNECTION_LOST)
+
+
 @pytest.mark.parametrize(("reason", "code"), [(2, 401), (4, 403), (5, 406), (0, 401), (99, 401)])
 def test_a_logout_keeps_its_code(reason: int, code: int) -> None:
     close = endings.logged_out(reason).close

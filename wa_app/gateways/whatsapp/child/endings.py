@@ -102,8 +102,9 @@ LOGIN_STATUS = {
 
 
 def stream_error(code: str) -> Ending:
-    """A bare 401 is no logout, whatever its number says: that comes as an event of its own."""
-    number = int(code) if code.isdecimal() else None
+    """A bare 401 is no logout, whatever its number says: that comes as an event of its own. What
+    has not three digits is no code; a database does not even take every number."""
+    number = int(code) if len(code) == 3 and code.isdecimal() else None
     if number is not None and number >= 500:
         return Ending(Close(number, Reason.SERVER_ERROR), Says.SOMETHING)
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
