@@ -17,6 +17,7 @@ from wa_app.extensions import db
 from wa_app.services.users import accounts
 
 SLOW = (
+    "tests/wire/product/test_chaos.py",  # the first, for it mostly waits
     "tests/wire/",
     "tests/product/",
     "tests/pages/",
@@ -32,7 +33,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A file goes to one worker as a whole (`--dist loadfile`), because its tests share what is made
     once, a server for example. Unless xdist is told `--no-loadscope-reorder`, it sorts the files
     by how many tests they hold, and this order is lost."""
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+    items.sort(
+        key=lambda item: next(
+            (n for n, one in enumerate(SLOW) if item.nodeid.startswith(one)), len(SLOW)
+        )
+    )
 
 
 def make_app(data_dir: Path, **environ: str) -> Flask:

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import select, text
 from app import create_app
 from wa_app import config
 from wa_app.extensions import db
-from wa_app.models import Chat, Connection, Message, Operation, OperationStep
+from wa_app.models import Chat, Connection, Message, Operation, OperationStep, utc_now
 
 SEVEN = (
     "close_socket",
@@ -114,6 +115,21 @@ def test_no_login_of_before_was_replaced_by_a_restored_one(of_020: Flask) -> Non
         assert list(replaced) == [None, None]
         downgrade(revision="0004")
         upgrade()
+
+
+def test_no_trouble_is_remembered_that_was_not_counted_yet(of_020: Flask) -> None:
+    with of_020.app_context():
+        upgrade()
+        for connection in db.session.scalars(select(Connection)):
+            seen = connection.observed
+            assert (seen.dialled, seen.deaf, seen.falls) == ((), (), ())
+            assert (seen.paired_at, seen.removed_at) == (None, None)
+            connection.observed = replace(seen, falls=(utc_now(),), removed_at=utc_now())
+        db.session.commit()
+        downgrade(revision="0004")
+        upgrade()
+        falls = db.session.scalars(select(Connection.falls)).all()
+        assert set(falls) == {()}
 
 
 def test_it_can_be_taken_back(of_020: Flask) -> None:

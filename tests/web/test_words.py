@@ -178,6 +178,17 @@ def test_each_trouble_comes_with_its_cause_and_a_button_that_helps(
     assert "/help/codes#440" in card
 
 
+@pytest.mark.parametrize(
+    ("hold", "words"), [(Hold.REFUSED, "Next attempt in"), (Hold.BANNED, "It ends in")]
+)
+def test_what_happens_at_the_end_of_a_hold_is_said(
+    ana: Person, connection: Connection, owner: Owner, hold: Hold, words: str
+) -> None:
+    until = utc_now() + timedelta(hours=20)
+    observe(connection, hold=hold, hold_until=until, has_credentials=True, attempt=5)
+    assert words in ana.get(f"/live/{connection.id}/card").text
+
+
 def _troubles() -> Iterator[tuple[Status, Hold | None, Reason | None]]:
     """Every state, and each hold with each cause that has words of its own."""
     yield from ((status, None, Reason.CONNECTION_LOST) for status in Status)

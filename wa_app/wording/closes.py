@@ -33,7 +33,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.PASSKEY: _("The account asks for a passkey"),
     Reason.PAIRING_TIMEOUT: _("Nobody scanned the code in time"),
     Reason.OTHER_NUMBER: _("It is not the number this connection belongs to"),
-    Reason.ALREADY_LINKED: _("This number already answers through another connection"),
+    Reason.ALREADY_LINKED: _("Two bots on one number"),
     Reason.REQUESTED: _("You asked for it"),
     Reason.USER_INACTIVE: _("The account was switched off"),
 }

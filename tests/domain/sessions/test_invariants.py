@@ -89,7 +89,7 @@ class World:
     deaf: list[datetime] = field(default_factory=list)
     falls: list[datetime] = field(default_factory=list)  # after it had been stable
     unasked: list[datetime] = field(default_factory=list)  # dials since it was stable last
-    asked: bool = False  # by a person, and not dialled since
+    asked: int = 0  # dials that a person asked for, and that are still to come
     backoff_dials: int = 0
     monitor_dials: int = 0
     free_dials: int = 0  # dials a person, a lift or the end of a ban has paid for
@@ -134,7 +134,7 @@ class World:
                 case Wipe(version):
                     self.end_socket()
                     self.observed = after_wipe(self.observed, version, self.now, folder_gone=True)
-                    self.falls, self.deaf = [], []  # of a login that is gone
+                    self.falls, self.deaf = [], []  # a wipe leaves nothing to count
         raise AssertionError("the core never comes to rest")
 
     def dial(self, observed: Observed) -> None:
@@ -207,7 +207,7 @@ class World:
 
     def count_dial(self) -> None:
         if self.asked:
-            self.asked, self.unasked = False, []
+            self.asked, self.unasked = self.asked - 1, []
             return
         self.unasked.append(self.now)
         lately = [at for at in self.unasked if self.now - at < timedelta(hours=1)]
@@ -240,7 +240,7 @@ class World:
             self.number = self.scanned if kind == "accept_number" else self.number
         self.wanted = replace(self.wanted, **request(kind, self.wanted.wanted_version + 1))
         self.blocked_by = None
-        self.asked, self.unasked = True, []
+        self.asked, self.unasked = 1 + self.refused, []
         if self.current is None or kind != "connect":
             self.pay()
         # To unlink the other number takes a dial of its own.
@@ -424,6 +424,15 @@ def _step(world: World, action: str, pick: int) -> None:
             world.news(Closed(CLOSES[pick % len(CLOSES)]), current)
         case "lost" if current is not None:
             world.news(Closed(LOST[pick % len(LOST)]), current)
+        case "bans":  # each ends at once: a storm, if nobody counted
+            for _ in range(MOST_DIALS + 5):
+                if world.current is None:
+                    break
+                until = world.now + timedelta(seconds=1)
+                world.news(Closed(Close(402, Reason.BANNED, until=until)), world.current)
+                world.look()
+                world.check()
+                world.advance(1.1)
         case "flaps":
             for _ in range(3):
                 if world.current is None:
@@ -458,7 +467,7 @@ ACTIONS = (
     *("tick",) * 2,
     *("lift", "crash", "restart", "upgrade", "elsewhere", "read", "read"),
     *("late news",) * 2,
-    *("closed", "pairing", "flaps", "flaps"),
+    *("closed", "pairing", "flaps", "flaps", "bans"),
     *("lost",) * 4,
     *("opened",) * 4,
 )

@@ -11,7 +11,7 @@ from wa_app.domain.messages import MessagePolicy, MessageState
 from wa_app.domain.sessions.socket_messages import AskedAgain, SendFailed, SendFailure
 from wa_app.extensions import db
 from wa_app.models import Message
-from wa_app.services.messages import outbox
+from wa_app.services.messages import outbox, receipts
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = timedelta(days=400)
@@ -76,10 +76,10 @@ def test_a_text_that_was_not_sent_anew_is_not_failed_for_it(world: World) -> Non
         db.session.commit()
         asked = AskedAgain(wa_id, (row.chat.jid,))
         earlier = world.now - timedelta(hours=1)
-        outbox.asked_again(world.connection_id, asked, earlier)
-        outbox.asked_again(world.connection_id, asked, earlier + timedelta(seconds=1))
+        receipts.asked_again(world.connection_id, asked, earlier)
+        receipts.asked_again(world.connection_id, asked, earlier + timedelta(seconds=1))
         assert db.session.get_one(Message, text).state is MessageState.SENT
-        outbox.send_again(earlier + timedelta(seconds=5), world.settings.messages)
+        receipts.send_again(earlier + timedelta(seconds=5), world.settings.messages)
         row = db.session.get_one(Message, text, populate_existing=True)
         assert (row.state, row.cause) == (MessageState.PENDING, None)
 

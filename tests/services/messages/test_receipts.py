@@ -7,7 +7,7 @@ from wa_app.domain.messages import MessageState
 from wa_app.domain.sessions.socket_messages import Receipt, ReceiptKind, Sent
 from wa_app.extensions import db
 from wa_app.models import Chat, Connection, Message, MessageRecipient
-from wa_app.services.messages import outbox
+from wa_app.services.messages import outbox, receipts
 
 LUIS, LUIS_HIDDEN = "34600111222@s.whatsapp.net", "200000000000002@lid"
 EVA, EVA_HIDDEN = "34600111333@s.whatsapp.net", "200000000000003@lid"
@@ -34,7 +34,7 @@ def sent(world: World, to: str, members: tuple[str, ...] | None = None) -> int:
 def told(world: World, kind: ReceiptKind, *chat: str, reader: str = "", at: str = "") -> None:
     of = (reader,) if reader else chat
     with world.app.app_context():
-        outbox.receipt(world.connection_id, Receipt(("3EB0",), kind, chat, of, at or None))
+        receipts.arrived(world.connection_id, Receipt(("3EB0",), kind, chat, of, at or None))
 
 
 def state(world: World, message_id: int) -> MessageState:

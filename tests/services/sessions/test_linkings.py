@@ -157,3 +157,15 @@ def test_0_lets_everybody_in(tmp_path: Path) -> None:
     assert [shops.waits(number) for number in shops.add_and_connect(4)] == [False] * 4
     with app.app_context():
         db.engine.dispose()
+
+
+def test_however_long_it_waits_it_is_no_dial(shops: Shops) -> None:
+    shops.free_memory = 0
+    first, second = shops.add_and_connect(2)
+    for _ in range(60):
+        shops.advance(2)
+    assert shops.waits(second)
+    assert shops.row(second).dialled == ()
+    disconnected(shops, first)
+    shops.advance(3)
+    assert not shops.waits(second)

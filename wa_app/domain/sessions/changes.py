@@ -132,9 +132,11 @@ LINK_LOOK = timedelta(seconds=2)
 
 
 def wait_to_link(before: Observed, dialled: Observed, now: datetime) -> Observed:
-    """In place of the dial that would show a code: the request is under way, no attempt is made."""
+    """In place of the dial that would show a code: the request is under way, no attempt is made,
+    and none counts for the limit of dials, however often this looks."""
     return replace(
         dialled,
+        dialled=tuple(at for at in dialled.dialled if at < now),
         opening_since=None,
         socket_version=before.socket_version,
         next_attempt_at=now + LINK_LOOK,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from wa_app.domain.messages import MessagePolicy
 from wa_app.domain.sessions.socket_messages import Command
-from wa_app.services.messages import outbox
+from wa_app.services.messages import outbox, receipts
 
 
 class Dispatch:
@@ -36,5 +36,5 @@ class Dispatch:
         now = self._clock()
         outbox.drop_what_no_number_sends()
         outbox.nobody_answered(now, self._policy)
-        outbox.send_again(now, self._policy)
+        receipts.send_again(now, self._policy)
         outbox.drop_late_answers(now, self._policy)

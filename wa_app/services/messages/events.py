@@ -10,7 +10,7 @@ from wa_app.domain.sessions.socket_messages import (
     Sent,
 )
 from wa_app.gateways.base import SessionStore
-from wa_app.services.messages import inbox, outbox
+from wa_app.services.messages import inbox, outbox, receipts
 
 MessageEvent = Incoming | Sent | SendFailed | Receipt | AskedAgain
 
@@ -25,10 +25,10 @@ def store(connection_id: str, event: MessageEvent, now: datetime) -> bool:
         case SendFailed():
             outbox.failed(connection_id, event, now)
         case Receipt():
-            outbox.receipt(connection_id, event)
+            receipts.arrived(connection_id, event)
             return False
         case AskedAgain():
-            outbox.asked_again(connection_id, event, now)
+            receipts.asked_again(connection_id, event, now)
             return False
     return True
 

@@ -123,9 +123,10 @@ class Card:
     @property
     def countdown_words(self) -> tuple[str, str]:
         """What comes before the time, and before the seconds left."""
-        if self.status in (Status.CONNECTED, Status.DISCONNECTED):  # limited, or blocked
-            return gettext("It ends at"), gettext("It ends in {n}")
-        if self.connection is not None and self.connection.attempt:
+        hold = self.connection.hold if self.connection else None
+        if hold is not Hold.REFUSED and self.status in (Status.CONNECTED, Status.DISCONNECTED):
+            return gettext("It ends at"), gettext("It ends in {n}")  # limited, or blocked
+        if hold is None and self.connection is not None and self.connection.attempt:
             return gettext("at"), gettext("in {n}")  # after "Attempt 2 of 5"
         return gettext("Next attempt at"), gettext("Next attempt in {n}")
 

@@ -110,7 +110,9 @@ def test_a_stream_error_is_transient_whatever_its_number(code: str) -> None:
     assert classify(endings.stream_error(code).close) is CloseClass.TRANSIENT
 
 
-@pytest.mark.parametrize("code", ["9" * 20, "9" * 5000, "1000", "50", "５０３４", "-503", "³³³", ""])
+@pytest.mark.parametrize(
+    "code", ["9" * 20, "9" * 5000, "1000", "50", "５０３４", "-503", "³³³", ""]
+)
 def test_what_has_not_three_digits_is_no_code_of_a_stream_error(code: str) -> None:
     """SQLite takes no number of more than 64 bits: the news of the end would be dropped."""
     assert endings.stream_error(code).close == Close(None, Reason.CONNECTION_LOST)

@@ -194,13 +194,9 @@ class Client:
         """This JID of a person, and the other one if the library knows it."""
         person = _jid(jid)
         self.started.wait(FIRST_SIGN_PATIENCE)  # its log may be ahead of its events
-        with suppress(LibraryError):
-            by_number = person.Server == PHONE_NUMBERS
-            other = self._client.get_lid_from_pn if by_number else self._client.get_pn_from_lid
-            found = self._ask(lambda: other(person))
-            if found.User:
-                return jid, f"{found.User}@{found.Server}"
-        return (jid,)
+        by_number = person.Server == PHONE_NUMBERS
+        other = self.lid_of(person) if by_number else self.phone_of(person)
+        return (jid, other) if other else (jid,)
 
     def pairing_code(self, phone: str) -> str:
         return self._ask(lambda: str(self._client.PairPhone(phone, True)))
@@ -212,14 +208,16 @@ class Client:
             raise LibraryError("websocket not connected, said without asking it")
         user = _jid(chat)
         if user.Server == PHONE_NUMBERS:
-            user = self._lid_of(user)
+            user = self._look_up_lid(user)
         ours = {_device(self._own.JID), _device(self._own.LID)}
         # Ours too: each of them gets a copy, and the library would ask for them as well.
-        both = [user, *([_user(self._own.LID)] if self._own.LID.User else [])]
+        own = self._own.LID
+        both = [user, *([_jid(f"{own.User}@{own.Server}")] if own.User else [])]
         found = self._ask(lambda: self._client.get_user_devices(*both))
         return frozenset(_device(one) for one in found if one.User == user.User) - ours
 
-    def _lid_of(self, jid: Any) -> Any:
+    def _look_up_lid(self, jid: Any) -> Any:
+        """WhatsApp is asked for one that the library does not know yet."""
         lid = self._ask(lambda: self._client.get_lid_from_pn(jid))
         if not lid.User:
             self._ask(lambda: self._client.get_user_info(jid))
@@ -278,11 +276,6 @@ class _LogListener(logging.Handler):
 def _jid(text: str) -> Any:
     user, _, server = text.partition("@")
     return JID(User=user, Server=server, Device=0, RawAgent=0, Integrator=0, IsEmpty=False)
-
-
-def _user(jid: Any) -> Any:
-    """The JID without its device."""
-    return JID(User=jid.User, Server=jid.Server, Device=0, RawAgent=0, Integrator=0, IsEmpty=False)
 
 
 def _device(jid: Any) -> str:
