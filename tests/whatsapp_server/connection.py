@@ -300,7 +300,7 @@ class Connection:
             "class": "message",
             "id": node.text("id"),
             "from": node.jid("to"),
-            "t": int(time.time()),
+            "t": int(time.time() - self.server.behind),
             "error": error,
         }
         self.send(Node("ack", attributes))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from wa_app.domain.messages import ONLY_ON_PHONE, MessagePolicy
@@ -48,7 +48,9 @@ def bot_verdict(bot: Bot, question: Question, now: datetime, policy: MessagePoli
         return Verdict.WAITING
     if not bot.enabled or not bot.fallback_text or question.kind != "text":
         return Verdict.IGNORE
-    if question.muted_until is not None and question.muted_until > now:
+    # What is later than our own clock can have said was noted before the clock was set back.
+    muted_until = question.muted_until
+    if muted_until is not None and now < muted_until <= now + policy.loop_mute:
         return Verdict.IGNORE
     if now - question.at > policy.bot_max_age:
         return Verdict.WAITING
@@ -56,7 +58,8 @@ def bot_verdict(bot: Bot, question: Question, now: datetime, policy: MessagePoli
 
 
 def _is_loop(question: Question, now: datetime, policy: MessagePolicy) -> bool:
-    recent = [at for at in question.recent_answers if now - at <= policy.loop_window]
+    window = policy.loop_window
+    recent = [at for at in question.recent_answers if timedelta(0) <= now - at <= window]
     if len(recent) >= policy.loop_answers:
         return True
     echoes = question.recent_texts[:2]

@@ -120,6 +120,8 @@ ANSWERS_A_SEND = 4
 keys, the acknowledgement."""
 RESTRICTED_FOR = timedelta(hours=24)
 RESTRICTED_RETRY = timedelta(hours=1)
+LONGEST_PAUSE = max(LATER_MOST, RESTRICTED_RETRY)
+"""Before a text is tried again."""
 
 SEND_AGAIN_AFTER = timedelta(seconds=3)
 """A device that asks for a text may not be the only one: so long another has time to say that it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -231,6 +232,24 @@ def test_what_comes_now_came_now_whatever_whatsapps_clock_says(
     assert before <= message.arrived_at <= datetime.now(UTC)
     assert message.at < before - HOUR + timedelta(minutes=1)
     assert not message.backlog
+
+
+@pytest.mark.parametrize("stamp", [0, 1, -(10**9), 10**11, 10**14, 9 * 10**15])
+def test_a_time_that_can_be_none_loses_no_message_and_no_text(
+    socket: Socket, ana: Phone, luis: Contact, server: WhatsAppServer, stamp: int
+) -> None:
+    """The library spells a time that is missing as one before there was anything."""
+    before = datetime.now(UTC)
+    server.behind = time.time() - stamp
+    try:
+        message = last(socket, luis.send(ana, "Hola"))
+        for message_id in (1, 2):
+            socket.tell(SendText(message_id, address(luis), "Buenas"))
+        sent = socket.wait_for(Sent, count=2)
+    finally:
+        server.behind = 0.0
+    for at in (message.at, sent.at):
+        assert before - timedelta(seconds=1) <= at <= datetime.now(UTC)
 
 
 def test_what_waited_at_whatsapp_is_a_backlog_and_what_follows_is_none(

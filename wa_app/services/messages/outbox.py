@@ -21,7 +21,9 @@ from sqlalchemy.orm import aliased
 from wa_app.domain.errors import WrongInput
 from wa_app.domain.messages import (
     ANSWERS_A_SEND,
+    LONGEST_PAUSE,
     MAX_TEXT,
+    RESTRICTED_FOR,
     RESTRICTED_RETRY,
     Author,
     Direction,
@@ -129,9 +131,7 @@ def ready(now: datetime) -> Sequence[str]:
 def take(connection_id: str, now: datetime, policy: MessagePolicy) -> SendText | None:
     """The next message of this connection, marked SENDING in the same statement; None while one
     is on its way, or the pace or a restriction says wait."""
-    if policy.send_rate and _sent_since(connection_id, now - timedelta(minutes=1)) >= (
-        policy.send_rate
-    ):
+    if policy.send_rate and _sent_lately(connection_id, now) >= policy.send_rate:
         return None
     taken = db.session.execute(
         update(Message)
@@ -150,14 +150,22 @@ def take(connection_id: str, now: datetime, policy: MessagePolicy) -> SendText |
 def _due(now: datetime) -> list[ColumnElement[bool]]:
     return [
         Message.state == MessageState.PENDING,
-        or_(Message.not_before.is_(None), Message.not_before <= now),
+        or_(
+            Message.not_before.is_(None),
+            Message.not_before <= now,
+            Message.not_before > now + LONGEST_PAUSE,  # noted before the clock was set back
+        ),
     ]
 
 
 def _next(connection_id: str, now: datetime) -> Select[int]:
     """Oldest first; in order within a chat; one at a time on a connection."""
     other = aliased(Message)
-    unrestricted = or_(Connection.restricted_until.is_(None), Connection.restricted_until <= now)
+    unrestricted = or_(
+        Connection.restricted_until.is_(None),
+        Connection.restricted_until <= now,
+        Connection.restricted_until > now + RESTRICTED_FOR,  # the clock was set back since
+    )
     earlier_in_chat = exists().where(
         other.chat_id == Message.chat_id,
         other.id < Message.id,
@@ -169,7 +177,9 @@ def _next(connection_id: str, now: datetime) -> Select[int]:
         other.connection_id == connection_id, other.state == MessageState.SENDING
     )
     tried_lately = exists().where(
-        other.connection_id == connection_id, other.sending_since > now - RESTRICTED_RETRY
+        other.connection_id == connection_id,
+        other.sending_since > now - RESTRICTED_RETRY,
+        other.sending_since <= now,
     )
     return (
         select(Message.id)
@@ -189,9 +199,13 @@ def _next(connection_id: str, now: datetime) -> Select[int]:
     )
 
 
-def _sent_since(connection_id: str, since: datetime) -> int:
+def _sent_lately(connection_id: str, now: datetime) -> int:
+    """Within a minute. What was sent at a time that is still to come, was so before the clock was
+    set back."""
     sent = select(func.count()).where(
-        Message.connection_id == connection_id, Message.sending_since > since
+        Message.connection_id == connection_id,
+        Message.sending_since > now - timedelta(minutes=1),
+        Message.sending_since <= now,
     )
     return db.session.scalar(sent) or 0
 
@@ -246,7 +260,8 @@ def socket_ended(connection_id: str, now: datetime) -> None:
 
 def nobody_answered(now: datetime, policy: MessagePolicy) -> None:
     longest = ANSWERS_A_SEND * policy.send_timeout + timedelta(seconds=5)
-    _end_unknown([Message.sending_since < now - longest], now)
+    since = Message.sending_since
+    _end_unknown([or_(since < now - longest, since > now + longest)], now)
 
 
 def service_started(now: datetime) -> None:

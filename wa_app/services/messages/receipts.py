@@ -113,6 +113,8 @@ def asked_again(connection_id: str, news: AskedAgain, now: datetime) -> None:
         return
     if message.asked_again_at is None:
         message.asked_again_at = now
+        if message.sending_since is not None:  # it was sent before, whatever the clock said
+            message.sending_since = min(message.sending_since, now)
     elif was_sent_again(message.asked_again_at, message.sending_since):
         _change_sent(message, Outcome(MessageState.FAILED, FailCause.UNREADABLE))
     db.session.commit()

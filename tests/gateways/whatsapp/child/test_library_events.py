@@ -21,6 +21,7 @@ from wa_app.gateways.whatsapp.child.library_events import (
     TEXTS,
     kind_and_text,
     members,
+    time_told,
     translate,
     translate_receipt,
     translate_unreadable,
@@ -380,3 +381,14 @@ def test_what_is_no_text_is_kept_as_it_can_be(
 ) -> None:
     message = translate(with_bytes(event(LUIS, LUIS), was, now), nobody_knows, OWN)
     assert getattr(message, place) == kept
+
+
+@pytest.mark.parametrize("stamp", [1_772_357_400, 1_772_357_400_000])
+def test_a_time_is_told_in_seconds_or_in_milliseconds(stamp: int) -> None:
+    assert time_told(stamp) == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("stamp", [0, 1, -62135596800, -62135596800000, 10**11, 10**14, 2**63 - 1])
+def test_a_time_that_can_be_none_is_now(stamp: int) -> None:
+    before = datetime.now(UTC)
+    assert before <= time_told(stamp) <= datetime.now(UTC)

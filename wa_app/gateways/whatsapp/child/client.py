@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -231,7 +231,7 @@ class Client:
         # As a message: given a mere text, the library looks for groups mentioned in it.
         message = Message(conversation=text)
         answer = self._ask(lambda: self._client.send_message(_jid(chat), message))
-        return answer.ID, _time(answer.Timestamp)
+        return answer.ID, library_events.time_told(answer.Timestamp)
 
     def not_reached(self, wa_id: str) -> set[str]:
         """The devices that got no copy of the message sent last. The library says so in its log
@@ -281,8 +281,3 @@ def _jid(text: str) -> Any:
 def _device(jid: Any) -> str:
     """As the library spells it in its log."""
     return str(Jid2String(jid))
-
-
-def _time(stamp: int) -> datetime:
-    """The library is not of one mind about seconds and milliseconds."""
-    return datetime.fromtimestamp(stamp / 1000 if stamp > 10**11 else stamp, UTC)

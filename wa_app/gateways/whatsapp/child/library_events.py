@@ -125,7 +125,7 @@ def _incoming(
         sender_name=plain(info.Pushname),
         kind=kind,
         text=plain(text),
-        at=datetime.fromtimestamp(info.Timestamp / 1000, UTC),
+        at=time_told(info.Timestamp),
         is_group=_is_group(source),
         from_me=source.IsFromMe,
         spool_offset=0,
@@ -209,6 +209,21 @@ def _addresses(jid: Any, other: Any, phone_of: PhoneOf) -> tuple[str, str | None
 
 def _spelled(jid: Any) -> str:
     return f"{plain(jid.User)}@{plain(jid.Server)}"
+
+
+MILLISECONDS = 10**11
+POSSIBLE = range(10**9, 10**10)
+"""Seconds: from 2001 to 2286."""
+
+
+def time_told(stamp: int) -> datetime:
+    """WhatsApp's time; the library is not of one mind about seconds and milliseconds. Where it can
+    be none (one that is missing is spelled as of the year 1), ours: a message does not get lost
+    for it, nor a text that has left."""
+    seconds = stamp / 1000 if stamp > MILLISECONDS else stamp
+    if POSSIBLE.start <= seconds < POSSIBLE.stop:
+        return datetime.fromtimestamp(seconds, UTC)
+    return datetime.now(UTC)
 
 
 def plain(text: str | bytes) -> str:
