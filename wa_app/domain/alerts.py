@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
-from wa_app.domain.sessions.closes import OUTAGE_REASONS, Reason
+from wa_app.domain.sessions.closes import LIFTED_REASONS, OUTAGE_REASONS, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import (
     DEAF_AN_HOUR,
@@ -150,7 +150,7 @@ def _goes_on(known: AlertKind, observed: Observed, now: datetime) -> bool:
 
 def may_heal(kind: AlertKind, cause: Reason | None) -> bool:
     if kind is AlertKind.RETRIES_EXHAUSTED:
-        return cause in OUTAGE_REASONS
+        return cause in LIFTED_REASONS
     return kind in MAY_HEAL
 
 

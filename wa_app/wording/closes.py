@@ -89,7 +89,7 @@ CLOSE_CLASSES: Mapping[CloseClass, ClassWords] = {
         "held",
     ),
     CloseClass.DEAF: ClassWords(
-        _("Library stopped"),
+        _("Part of the program stopped"),
         _("Something arrived that the program part that talks to WhatsApp cannot read."),
         _("It starts that part again at once, and tells administrators if it happens often."),
         _NOTHING,

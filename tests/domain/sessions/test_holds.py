@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wa_app.domain.sessions.changes import put_on_hold
-from wa_app.domain.sessions.closes import OUTAGE_REASONS, Reason
+from wa_app.domain.sessions.closes import LIFTED_REASONS, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted, request
 from wa_app.domain.sessions.monitor import may_lift, monitor_change
 from wa_app.domain.sessions.policy import BANNED_FOR, REFUSED_FOR, Moment, Policy
@@ -70,7 +70,7 @@ def test_another_library_ends_one_hold_alone(hold: Hold) -> None:
 @pytest.mark.parametrize("hold", Hold)
 def test_the_end_of_an_outage_lifts_one_hold_alone(hold: Hold) -> None:
     for cause in Reason:
-        over = hold is Hold.RETRIES_EXHAUSTED and cause in OUTAGE_REASONS
+        over = hold is Hold.RETRIES_EXHAUSTED and cause in LIFTED_REASONS
         assert may_lift(held(hold, cause), NOW + A_WEEK) == over, cause
 
 

@@ -474,3 +474,11 @@ def test_what_else_lies_there_costs_no_backup(tmp_path: Path) -> None:
     assert second.exists()
     assert not first.exists()
     assert len(list(folder.glob("old-*.session"))) == 5
+
+
+def test_a_copy_of_the_login_in_place_replaces_nothing(shop: Shop) -> None:
+    """It could only be taken back as what it was of no use as."""
+    shop.link("34600111222:7@s.whatsapp.net")
+    copy = shop.backup()
+    shop.do("backup.restore", backup=copy.id)
+    assert shop.row.replaced_copy_at is None

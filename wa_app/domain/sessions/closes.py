@@ -93,7 +93,6 @@ OUTAGE_REASONS = frozenset(
     {
         Reason.UNREACHABLE,
         Reason.PROXY_REFUSED,
-        Reason.CONNECTION_LOST,  # again and again, before it is stable: a bad line
         Reason.SERVER_ERROR,
         Reason.CONNECT_TIMEOUT,
         Reason.KEEPALIVE_TIMEOUT,
@@ -102,6 +101,10 @@ OUTAGE_REASONS = frozenset(
         Reason.FOLDER_UNUSABLE,
     }
 )
+
+LIFTED_REASONS = OUTAGE_REASONS | {Reason.CONNECTION_LOST}
+"""After which attempts that were used up begin anew once WhatsApp answers: an outage, or a line so
+bad that it never became stable."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wa_app.domain.sessions.changes import give_up, in_status, without_hold
-from wa_app.domain.sessions.closes import OUTAGE_REASONS, Close, Reason
+from wa_app.domain.sessions.closes import LIFTED_REASONS, Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import Moment
 from wa_app.domain.sessions.reconcile import after_close
@@ -57,7 +57,7 @@ def is_of_outage(observed: Observed) -> bool:
     return (
         observed.hold is Hold.RETRIES_EXHAUSTED
         and observed.has_credentials
-        and observed.hold_cause in OUTAGE_REASONS
+        and observed.hold_cause in LIFTED_REASONS
     )
 
 

@@ -68,4 +68,6 @@ class ProcessId:
 
 
 def _ended(handle: int, patience: float) -> bool:
-    return bool(select.select([handle], [], [], patience)[0])
+    ended = select.poll()  # select() takes no descriptor above 1023
+    ended.register(handle, select.POLLIN)
+    return bool(ended.poll(patience * 1000))

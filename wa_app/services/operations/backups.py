@@ -116,11 +116,15 @@ def restore(context: Context, _: Operation, step: OperationStep) -> bool:
         if not may_be_restored(wanted, observed):
             raise DisconnectFirst
         now = context.clock()
+        in_place = files.export(backup.connection_id)
+        is_same = in_place is not None and files.login_in(in_place) == files.login_in(session)
         replaced = backup_files.back_up(
             context.settings, backup.connection_id, files, now, spare=backup
         )
         files.restore(backup.connection_id, session)
-        return after_restore(observed, now, replaced_copy_at=now if replaced else None)
+        return after_restore(
+            observed, now, replaced_copy_at=now if replaced and not is_same else None
+        )
 
     in_turn(context, backup.connection_id, change)
     return True

@@ -174,7 +174,9 @@ class Runtime:
         """On another folder than ours nothing is done: the rows stay as they were, whatever the
         session files there look like. When ours is back a new worker begins with it."""
         while not self._stop.wait(FOLDER_LOOK):
-            loss = self._folder.loss()
+            if self._folder.loss() is None or self._stop.wait(FOLDER_LOOK):
+                continue
+            loss = self._folder.loss()  # once more: a network disk may have missed a beat
             if loss is None:
                 continue
             lost_at = self._clock()
