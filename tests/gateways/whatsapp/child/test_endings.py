@@ -142,6 +142,7 @@ def test_a_ban_ends_when_whatsapp_says(expire: int, until: datetime | None) -> N
     [
         ('code="107" expire="86400" location="cln" reason="402"', 402, 86400),
         ('expire="60" location="cln" reason="402"', 402, 60),
+        (f'expire="{"9" * 5000}" reason="402"', 402, endings.LONGEST_BAN),
         ('location="cln" reason="402"', 402, None),
         ('code="101" expire="soon" reason="402"', 402, None),
         ('code="403" expire="7" location="cln" reason="429"', 429, None),

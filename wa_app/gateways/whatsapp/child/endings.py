@@ -54,6 +54,9 @@ def logged_out(reason: int) -> Ending:
 LONGEST_BAN = 365 * 24 * 3600
 """Seconds; after so long even one without an end is asked about again."""
 
+MOST_DIGITS = 18
+"""Python reads no number of thousands of digits."""
+
 REFUSALS = {
     CloseClass.CONFLICT: Reason.STREAM_REPLACED,
     CloseClass.LOGGED_OUT: Reason.LOGGED_OUT,
@@ -119,7 +122,7 @@ def _failure(found: re.Match[str]) -> Ending:
     numbers = dict(ATTRIBUTE.findall(found["attributes"]))
     code = numbers.get("reason", "")
     known = int(code) if len(code) == 3 else 400
-    return login_refused(known, int(numbers.get("expire", 0)), datetime.now(UTC))
+    return login_refused(known, int(numbers.get("expire", "0")[:MOST_DIGITS]), datetime.now(UTC))
 
 
 LOG_ENDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Ending]], ...] = (
