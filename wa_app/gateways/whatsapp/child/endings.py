@@ -5,7 +5,7 @@ much it says, and the session process waits a little for one that says more.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -104,10 +104,12 @@ LOGIN_STATUS = {
 }
 
 
-def stream_error(code: str) -> Ending:
+def stream_error(code: str, children: Collection[str] = ()) -> Ending:
     """A bare 401 is no logout, whatever its number says: that comes as an event of its own. What
     has not three digits is no code; a database does not even take every number."""
     number = int(code) if len(code) == 3 and code.isdecimal() else None
+    if number == REPLACED.close.code or "conflict" in children:
+        return REPLACED  # of a type that the library does not know: whoever dials again may fight
     if number is not None and number >= 500:
         return Ending(Close(number, Reason.SERVER_ERROR), Says.SOMETHING)
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
