@@ -224,6 +224,9 @@ HOLD_CAUSES: Mapping[tuple[Hold, Reason], Explanation] = {
 
 
 PAIRING_STOPPED: Mapping[Reason | None, Explanation] = {
+    Reason.LIBRARY_FAULT: replace(
+        HOLD_CAUSES[Hold.RETRIES_EXHAUSTED, Reason.LIBRARY_FAULT], action=Action.PAIR
+    ),
     Reason.UNREACHABLE: Explanation(
         _("WhatsApp cannot be reached."),
         _("Look at the internet connection of the server, then press %(button)s."),
@@ -283,20 +286,23 @@ OPENING = Explanation(_("Connecting to WhatsApp."), _("This takes a few seconds.
 LINKED = Explanation(
     _("Your phone is linked."), _("Getting ready. This takes a few seconds."), Action.WAIT
 )
-_NEXT_BY_ITSELF = _("The next attempt follows by itself.")
 TRYING_AGAIN = Explanation(
     _("The connection was lost."),
     _("It is restored by itself. There is nothing you need to do."),
     Action.WAIT,
 )
-PAIRING_AGAIN: Mapping[Reason | None, Explanation] = {
-    Reason.FOLDER_UNUSABLE: Explanation(
-        _("The server cannot save the login of this number."), _NEXT_BY_ITSELF, Action.WAIT
-    ),
-    Reason.UNREACHABLE: Explanation(_("WhatsApp cannot be reached."), _NEXT_BY_ITSELF, Action.WAIT),
-    None: Explanation(_("WhatsApp did not answer."), _NEXT_BY_ITSELF, Action.WAIT),
+PAIRING_AGAIN: Mapping[Reason | None, str] = {
+    Reason.FOLDER_UNUSABLE: _("The server cannot save the login of this number."),
+    Reason.UNREACHABLE: _("WhatsApp cannot be reached."),
+    Reason.PROXY_REFUSED: _("The proxy on the way to WhatsApp lets nobody through."),
+    Reason.SERVER_ERROR: _("WhatsApp has a problem of its own."),
+    Reason.REFUSED: _("WhatsApp does not let this number in for now."),
+    Reason.LIBRARY_FAULT: _("The program part that talks to WhatsApp failed."),
+    Reason.PROCESS_DIED: _("The connection ended unexpectedly on this server."),
+    Reason.SERVICE_STOPPED: _("This service was restarted."),
+    None: _("WhatsApp did not answer."),
 }
-"""Before there is a login; None: any other cause."""
+"""Why the next attempt follows, before there is a login; None: any other cause."""
 
 WAITS_TO_LINK = Explanation(
     _("Other numbers are being linked just now."),
@@ -315,6 +321,10 @@ TYPE_THE_CODE = Explanation(
 )
 READY = Explanation(_("Ready."), _("Messages come in and go out."), Action.NONE)
 LIKELY_CAUSES: Mapping[Reason | None, str] = {
+    Reason.FOLDER_UNUSABLE: _(
+        "Ask your administrator to look at the disk of the server. The number reconnects by "
+        "itself as soon as there is room."
+    ),
     Reason.PROCESS_DIED: _(
         "Most likely the server is short of memory: tell your administrator. It reconnects by "
         "itself each time, with longer pauses."
@@ -434,10 +444,11 @@ def _explain_unstable_line(connection: Connection, now: datetime) -> Explanation
 def _explain_opening(connection: Connection) -> Explanation:
     if connection.next_attempt_at is not None and connection.waits_to_link:
         return WAITS_TO_LINK
+    if connection.next_attempt_at is not None and connection.has_credentials:
+        return TRYING_AGAIN
     if connection.next_attempt_at is not None:
-        cause = connection.last_reason
-        again = PAIRING_AGAIN.get(cause, PAIRING_AGAIN[None])
-        return TRYING_AGAIN if connection.has_credentials else again
+        why = PAIRING_AGAIN.get(connection.last_reason, PAIRING_AGAIN[None])
+        return Explanation(why, _("The next attempt follows by itself."), Action.WAIT)
     return LINKED if was_just_paired(connection.observed) else OPENING
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wa_app.domain.sessions.closes import Close, Reason
-from wa_app.domain.sessions.connection import Observed, Wanted, linked_before, request
+from wa_app.domain.sessions.connection import Observed, Wanted, linked_at, request
 from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.reconcile import CloseSocket, Wipe, after_news, next_step
 from wa_app.domain.sessions.socket_messages import Closed, News, Opened, Paired
@@ -98,4 +98,4 @@ def test_what_is_up_to_be_unlinked_is_unlinked() -> None:
 def test_of_two_logins_one_at_most_was_before_the_other(
     one: datetime | None, other: datetime | None, first: bool
 ) -> None:
-    assert linked_before(Observed(paired_at=one), Observed(paired_at=other)) == first
+    assert (linked_at(Observed(paired_at=one)) < linked_at(Observed(paired_at=other))) == first

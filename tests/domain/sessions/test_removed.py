@@ -9,6 +9,7 @@ from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import Moment, Policy
 from wa_app.domain.sessions.reconcile import after_close, after_news, after_wipe
+from wa_app.domain.sessions.restoring import after_restore
 from wa_app.domain.sessions.socket_messages import Paired
 from wa_app.domain.sessions.states import Hold, Status
 
@@ -74,5 +75,7 @@ def test_what_the_owner_is_known_to_have_done_was_not_whatsapp() -> None:
 
 
 def test_a_login_restored_from_a_copy_is_not_new() -> None:
-    first = removed(paired(Observed(), NOW), NOW)
-    assert removed(replace(first, hold=None), NOW + SOON).hold_cause is Reason.LOGGED_OUT
+    new = paired(Observed(), NOW)
+    for before in (new, removed(new, NOW)):
+        restored = after_restore(before, NOW)
+        assert removed(restored, NOW + SOON).hold_cause is Reason.LOGGED_OUT

@@ -140,3 +140,16 @@ def test_after_a_restart_one_of_two_from_an_earlier_version_answers(shops: Shops
     assert [shops.seen(place).hold for place in (0, 1)] == [None, Hold.ALREADY_LINKED]
     assert shops.seen(0).status is Status.CONNECTED
     assert shops.seen(1).has_credentials  # it was linked long ago: a person decides
+
+
+def test_of_two_that_come_up_in_one_instant_only_one_is_stopped(shops: Shops) -> None:
+    """When they were linked is not known: an earlier version did not note it."""
+    for place in (0, 1):
+        shops.link(place)
+    with shops.world.app.app_context():
+        rows = [db.session.get_one(Connection, id) for id in shops.ids]
+        for row in rows:
+            row.bot_enabled, row.paired_at, row.status = True, None, Status.CONNECTING
+        db.session.commit()
+        stopped = [registry.answered_elsewhere(row, "+34600111222") for row in rows]
+        assert sorted(stopped) == [False, True]

@@ -6,7 +6,7 @@ ever writes the other's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from wa_app.domain.phone_numbers import same_number
@@ -128,11 +128,9 @@ def was_just_paired(observed: Observed) -> bool:
     return paired is not None and (up is None or up < paired)
 
 
-def linked_before(one: Observed, other: Observed) -> bool:
-    """Of two logins of one number. Those from before this was noted are the oldest."""
-    if one.paired_at is None or other.paired_at is None:
-        return one.paired_at is None and other.paired_at is not None
-    return one.paired_at < other.paired_at
+def linked_at(observed: Observed) -> datetime:
+    """Logins from before this was noted are the oldest."""
+    return observed.paired_at or datetime.min.replace(tzinfo=UTC)
 
 
 def is_under_way(wanted: Wanted, observed: Observed) -> bool:

@@ -415,45 +415,6 @@ def mark_disconnected(observed: Observed, now: datetime) -> Observed | None:
     return go_down(count_from_zero(observed), Close(None, Reason.REQUESTED), now)
 
 
-# ---- restoring
-
-
-def may_be_restored(wanted: Wanted, observed: Observed) -> bool:
-    """Nothing uses the session, and nothing is about to: not even the monitor, which brings back
-    whatever is wanted up, or a wipe. So a connection on hold has to be disconnected first."""
-    at_rest = observed.status is Status.DISCONNECTED and not wanted.enabled
-    return at_rest and not wipe_pending(wanted, observed)
-
-
-def after_restore(
-    observed: Observed, now: datetime, *, replaced_copy_at: datetime | None = None
-) -> Observed:
-    """Linked again, as far as the session file says, and at rest until a person reconnects. Why
-    the session that was there before had ended means nothing any more."""
-    rested = count_from_zero(without_hold(observed))
-    return replace(
-        rested,
-        status_since=now,
-        has_credentials=True,
-        pairing_started_at=None,
-        replaced_copy_at=replaced_copy_at,
-    )
-
-
-def may_be_taken_back(wanted: Wanted, observed: Observed) -> bool:
-    """A restored login replaced another one, was of no use, and nothing is under way."""
-    useless = observed.hold is Hold.LOGGED_OUT or may_be_restored(wanted, observed)
-    return observed.replaced_copy_at is not None and useless and not wipe_pending(wanted, observed)
-
-
-def after_taking_back(wanted: Wanted, observed: Observed, now: datetime) -> Observed:
-    """A person asked for it: what is wanted up is dialled at once."""
-    restored = after_restore(observed, now)
-    if not wanted.enabled:
-        return restored
-    return replace(in_status(restored, Status.CONNECTING, now), next_attempt_at=now)
-
-
 # ---- start
 
 

@@ -187,5 +187,5 @@ class Alive:
     """The session process's sign of life, every few seconds."""
 
 
-Told = Incoming | Receipt | AskedAgain | Sent | SendFailed
-News = Qr | PairingCode | Paired | Opened | Named | Closed | Told | Alive
+MessageEvent = Incoming | Receipt | AskedAgain | Sent | SendFailed
+News = Qr | PairingCode | Paired | Opened | Named | Closed | MessageEvent | Alive

@@ -3,6 +3,8 @@
 import os
 import select
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,31 +38,34 @@ class ProcessId:
         return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 
     def ends_within(self, seconds: float) -> bool:
-        try:
-            handle = os.pidfd_open(self.pid)
-        except OSError:
-            return True
-        try:
-            if ProcessId.of(self.pid) != self:
-                return True
-            ended, _, _ = select.select([handle], [], [], seconds)
-            return bool(ended)
-        finally:
-            os.close(handle)
+        with self._handle() as handle:
+            return handle is None or _ended(handle, seconds)
 
     def kill(self, patience: float) -> bool:
         """Kill exactly this process and wait for its end; False when it was gone already."""
+        with self._handle() as handle:
+            if handle is None:
+                return False
+            try:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            except ProcessLookupError:
+                return False
+            _ended(handle, patience)
+            return True
+
+    @contextmanager
+    def _handle(self) -> Iterator[int | None]:
+        """Of exactly this process; None: it is gone."""
         try:
             handle = os.pidfd_open(self.pid)
         except OSError:
-            return False
+            yield None
+            return
         try:
-            if ProcessId.of(self.pid) != self:
-                return False
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-            select.select([handle], [], [], patience)
-        except ProcessLookupError:
-            return False
+            yield handle if ProcessId.of(self.pid) == self else None
         finally:
             os.close(handle)
-        return True
+
+
+def _ended(handle: int, patience: float) -> bool:
+    return bool(select.select([handle], [], [], patience)[0])

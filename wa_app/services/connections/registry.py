@@ -5,7 +5,7 @@ from sqlalchemy import delete, exists, func, select, update
 
 from wa_app.domain.errors import ConnectionLimit, UserNotFound
 from wa_app.domain.phone_numbers import same_number
-from wa_app.domain.sessions.connection import linked_before
+from wa_app.domain.sessions.connection import linked_at
 from wa_app.domain.sessions.states import Channel, Status
 from wa_app.extensions import db
 from wa_app.models import Connection, User
@@ -70,10 +70,11 @@ def answered_elsewhere(connection: Connection, phone: str) -> bool:
         Connection.has_credentials,
         Connection.linked_phone.endswith(phone[-LAST_DIGITS:]),
     )
+    place = (linked_at(connection.observed), connection.id)
     return connection.channel is Channel.WHATSAPP and any(
         same_number(other.linked_phone or "", phone)
         and other.effective.enabled
-        and (other.status is Status.CONNECTED or linked_before(other.observed, connection.observed))
+        and (other.status is Status.CONNECTED or (linked_at(other.observed), other.id) < place)
         for other in db.session.scalars(others)
     )
 

@@ -5,14 +5,13 @@ from datetime import datetime
 from wa_app.domain.sessions.socket_messages import (
     AskedAgain,
     Incoming,
+    MessageEvent,
     Receipt,
     SendFailed,
     Sent,
 )
 from wa_app.gateways.base import SessionStore
 from wa_app.services.messages import inbox, outbox, receipts
-
-MessageEvent = Incoming | Sent | SendFailed | Receipt | AskedAgain
 
 
 def store(connection_id: str, event: MessageEvent, now: datetime) -> bool:

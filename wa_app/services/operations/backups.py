@@ -19,7 +19,7 @@ from wa_app.domain.errors import (
 )
 from wa_app.domain.operations import FAILED
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.reconcile import (
+from wa_app.domain.sessions.restoring import (
     after_restore,
     after_taking_back,
     may_be_restored,

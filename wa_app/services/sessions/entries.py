@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from wa_app.domain.sessions.connection import Observed, Wanted
-from wa_app.domain.sessions.socket_messages import News
+from wa_app.domain.sessions.socket_messages import MessageEvent, News
 from wa_app.gateways.base import Sockets
-from wa_app.services.messages.events import MessageEvent
 
 Change = Callable[[Wanted, Observed], Observed | None]
 """A change somebody asks for, decided on the row as it is when its turn comes; None: none."""

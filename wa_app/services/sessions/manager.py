@@ -38,6 +38,7 @@ from wa_app.domain.sessions.socket_messages import (
     Command,
     Dial,
     Incoming,
+    MessageEvent,
     News,
     Opened,
     Paired,
@@ -49,7 +50,6 @@ from wa_app.gateways.base import Gateways, Sockets
 from wa_app.models import Connection
 from wa_app.services.connections import registry, requests
 from wa_app.services.messages import events
-from wa_app.services.messages.events import MessageEvent
 from wa_app.services.sessions import force_cleanup, transitions
 from wa_app.services.sessions.entries import Change, Entries, Entry, PendingChange
 from wa_app.services.sessions.linkings import Linkings
