@@ -155,6 +155,7 @@ class World:
         self.mailer = mailer
         self.disk_usage = disk_usage
         self.free_memory = 10**12
+        self.set_forward = timedelta(0)
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         with app.app_context():
             self.ana_id = accounts.create(ANA, "ana@example.org", PASSWORD).id
@@ -191,6 +192,7 @@ class World:
             dice=lambda: 0.0,
             scheduler=self.scheduler,  # type: ignore[arg-type]
             workers=self.pool,
+            steady=lambda: (self.now - self.set_forward).timestamp(),
             free_memory=lambda: self.free_memory,
         )
         self.app.extensions["runtime"] = self.runtime
@@ -212,6 +214,11 @@ class World:
 
     def clock(self) -> datetime:
         return self.now
+
+    def set_clock_forward(self, by: timedelta) -> None:
+        """No time passes."""
+        self.now += by
+        self.set_forward += by
 
     def settle(self) -> None:
         """Let everything happen that can happen without time passing."""

@@ -158,6 +158,8 @@ async def refuse_message(connection: Connection, options: Options, node: Node | 
 FAULTS: Mapping[str, Fault] = {
     "replaced": Fault(Moment.NOW, stream_error(conflict="replaced")),
     "device_removed": Fault(Moment.NOW, stream_error(401, conflict="device_removed", removes=True)),
+    "conflict_unknown": Fault(Moment.NOW, stream_error(conflict="takeover")),
+    "stream_error_440": Fault(Moment.NOW, stream_error(440)),
     "stream_error_401": Fault(Moment.NOW, stream_error(401)),
     "stream_error_500": Fault(Moment.NOW, stream_error(500)),
     "stream_error_503": Fault(Moment.NOW, stream_error(503)),

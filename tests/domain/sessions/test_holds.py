@@ -44,7 +44,7 @@ def held(hold: Hold, cause: Reason = Reason.REQUESTED) -> Observed:
 
 def dials(observed: Observed, after: timedelta, library: str = "1") -> bool:
     moment = Moment(NOW + after, 0.0, Policy(), library)
-    assert monitor_change(WANTED, observed, moment, alive_at=None) is None, "the monitor meddles"
+    assert monitor_change(WANTED, observed, moment, silent_for=None) is None, "the monitor meddles"
     return isinstance(next_step(WANTED, observed, moment, socket_open=False), DialNow)
 
 

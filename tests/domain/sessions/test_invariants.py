@@ -299,7 +299,7 @@ class World:
             self.effective,
             self.observed,
             self.moment,
-            alive_at=self.alive_at if self.current is not None else None,
+            silent_for=self.now - self.alive_at if self.current is not None else None,
         )
         if changed is not None:
             self.end_socket_by_monitor(changed)

@@ -103,3 +103,12 @@ def test_a_clock_that_is_set_back_keeps_no_number_down(world: World) -> None:
     world.crash()  # no job goes off any more, and the watchdog replaces the worker
     world.advance(10)
     assert world.connection.status is Status.CONNECTED
+
+
+def test_a_clock_that_is_set_forward_makes_nobody_silent(world: World) -> None:
+    world.link()
+    since = world.connection.connected_at
+    world.set_clock_forward(timedelta(hours=1))
+    world.run_job("monitor")
+    world.pool.run()  # before the next sign of life
+    assert (world.connection.status, world.connection.connected_at) == (Status.CONNECTED, since)

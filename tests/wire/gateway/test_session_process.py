@@ -559,6 +559,8 @@ def test_a_message_that_waited_on_the_server_comes_after_the_restart(
         ("end", lost(has_credentials=True)),
         ("close", lost(has_credentials=True)),
         ("stream_end", lost(has_credentials=True)),
+        ("conflict_unknown", Close(440, Reason.STREAM_REPLACED, has_credentials=True)),
+        ("stream_error_440", Close(440, Reason.STREAM_REPLACED, has_credentials=True)),
         ("stream_error_503", lost(has_credentials=True)),
         ("stream_error_500", Close(500, Reason.SERVER_ERROR, has_credentials=True)),
         ("stream_error_401", Close(401, Reason.CONNECTION_LOST, has_credentials=True)),

@@ -16,17 +16,17 @@ def monitor_change(
     observed: Observed,
     moment: Moment,
     *,
-    alive_at: datetime | None,
+    silent_for: timedelta | None,
     reconnects: bool = True,
 ) -> Observed | None:
-    """What the 30 s health monitor changes; None: leave it alone. `alive_at` is the last sign of
-    life of the session process, None when there is no socket; `reconnects` is false where
-    `ENABLE_CONNECTION_MONITOR` is."""
+    """What the 30 s health monitor changes; None: leave it alone. `silent_for` is how long ago
+    the session process gave its last sign of life, None when there is no socket; `reconnects` is
+    false where `ENABLE_CONNECTION_MONITOR` is."""
     if not wanted.enabled or observed.hold is not None:
         return None
     match observed.status:
         case Status.CONNECTED:
-            if alive_at is not None and moment.now - alive_at < moment.policy.silent_after:
+            if silent_for is not None and silent_for < moment.policy.silent_after:
                 return None
             return after_close(observed, Close(408, Reason.KEEPALIVE_TIMEOUT), moment)
         case Status.DISCONNECTED if observed.has_credentials and reconnects:

@@ -52,6 +52,7 @@ class Runtime:
         dice: Callable[[], float] = random.random,
         scheduler: BackgroundScheduler | None = None,
         workers: Executor | None = None,
+        steady: Callable[[], float] = time.monotonic,
         free_memory: Callable[[], int] = memory.available,
     ) -> None:
         """`scheduler` and `workers` of one's own: nothing happens but what they are told to do."""
@@ -82,6 +83,7 @@ class Runtime:
             clock=clock,
             dice=dice,
             on_message=self._messages.set,
+            steady=steady,
             free_memory=free_memory,
             may_act=lambda: self._folder.loss() is None,
         )

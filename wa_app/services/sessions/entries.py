@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime
 from threading import Lock
 
 from wa_app.domain.sessions.connection import Observed, Wanted
@@ -34,7 +33,7 @@ class Entry:
     changes: deque[PendingChange] = field(default_factory=deque)
     socket_id: int | None = None
     sockets: Sockets | None = None
-    alive_at: datetime | None = None
+    alive_at: float | None = None  # by a clock that nobody sets
 
     def forget_state(self) -> bool:
         """Drop the news of the state that wait. Those of messages stay: none may be lost."""
@@ -64,7 +63,7 @@ class Entries:
         with self._lock:
             self._entries.pop(entry.connection_id, None)
 
-    def opened(self, entry: Entry, sockets: Sockets, socket_id: int, now: datetime) -> None:
+    def opened(self, entry: Entry, sockets: Sockets, socket_id: int, now: float) -> None:
         with self._lock:
             entry.sockets, entry.socket_id, entry.alive_at = sockets, socket_id, now
 
@@ -72,13 +71,13 @@ class Entries:
         with self._lock:
             entry.socket_id = entry.alive_at = None
 
-    def alive(self, entry: Entry, socket_id: int, now: datetime) -> None:
+    def alive(self, entry: Entry, socket_id: int, now: float) -> None:
         """A sign of life; one of a socket that was given up says nothing."""
         with self._lock:
             if entry.socket_id == socket_id:
                 entry.alive_at = now
 
-    def alive_at(self, connection_id: str) -> datetime | None:
+    def alive_at(self, connection_id: str) -> float | None:
         with self._lock:
             entry = self._entries.get(connection_id)
             return entry.alive_at if entry and entry.socket_id is not None else None

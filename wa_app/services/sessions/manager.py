@@ -5,6 +5,7 @@ are is decided in `domain/sessions/reconcile.py`; here they are only taken.
 """
 
 import itertools
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
@@ -75,15 +76,18 @@ class Manager:
         dice: Callable[[], float],
         on_message: Callable[[], None],
         may_act: Callable[[], bool] = lambda: True,
+        steady: Callable[[], float] = time.monotonic,
         free_memory: Callable[[], int] = memory.available,
     ) -> None:
         """`on_message` is called when messages were stored or something can be sent. While
-        `may_act` says no, nothing is taken from a socket, written or dialled."""
+        `may_act` says no, nothing is taken from a socket, written or dialled. `steady` counts
+        seconds, whatever the clock is set to: set forward, it must not make everybody silent."""
         self._app = app
         self._settings = settings
         self._policy = settings.policy
         self._gateways = gateways
         self._clock = clock
+        self._steady = steady
         self._dice = dice
         self._on_message = on_message
         self._may_act = may_act
@@ -115,7 +119,7 @@ class Manager:
         """The gateways' sink."""
         entry = self._entries.of(connection_id)
         if isinstance(news, Alive):
-            self._entries.alive(entry, socket_id, self._clock())
+            self._entries.alive(entry, socket_id, self._steady())
             return
         entry.news.append((socket_id, news))
         self._turns.ask(connection_id)
@@ -125,9 +129,10 @@ class Manager:
         socket = self._entries.socket_of(connection_id)
         return socket is not None and socket[0].tell(socket[1], command)
 
-    def alive_at(self, connection_id: str) -> datetime | None:
-        """The last sign of life of the connection's socket; None without one."""
-        return self._entries.alive_at(connection_id)
+    def silent_for(self, connection_id: str) -> timedelta | None:
+        """How long ago the connection's socket gave its last sign of life; None without one."""
+        alive_at = self._entries.alive_at(connection_id)
+        return None if alive_at is None else timedelta(seconds=self._steady() - alive_at)
 
     def with_sockets(self) -> set[str]:
         """The connections that have a socket, open or opening."""
@@ -220,7 +225,7 @@ class Manager:
         if isinstance(news, Closed):
             self._forget_socket(entry)
         else:
-            entry.alive_at = self._clock()
+            entry.alive_at = self._steady()
         self._on_message()
 
     # ---- towards what is wanted
@@ -322,7 +327,7 @@ class Manager:
             linked=connection.has_credentials,
         )
         sockets = self._sockets(connection)
-        self._entries.opened(entry, sockets, dial.socket_id, self._clock())
+        self._entries.opened(entry, sockets, dial.socket_id, self._steady())
         sockets.open(dial)
 
     def _close(

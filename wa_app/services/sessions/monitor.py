@@ -118,7 +118,7 @@ class Monitor:
             wanted,
             observed,
             self._moment(),
-            alive_at=self._manager.alive_at(connection_id),
+            silent_for=self._manager.silent_for(connection_id),
             reconnects=self._settings.enable_connection_monitor,
         )
 

@@ -111,6 +111,13 @@ def test_a_stream_error_is_transient_whatever_its_number(code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "children"), [("440", []), ("", ["conflict"]), ("401", ["x", "conflict"])]
+)
+def test_a_conflict_is_one_whatever_its_type(code: str, children: list[str]) -> None:
+    assert endings.stream_error(code, children) is endings.REPLACED
+
+
+@pytest.mark.parametrize(
     "code", ["9" * 20, "9" * 5000, "1000", "50", "５０３４", "-503", "³³³", ""]
 )
 def test_what_has_not_three_digits_is_no_code_of_a_stream_error(code: str) -> None:
@@ -142,6 +149,7 @@ def test_a_ban_ends_when_whatsapp_says(expire: int, until: datetime | None) -> N
     [
         ('code="107" expire="86400" location="cln" reason="402"', 402, 86400),
         ('expire="60" location="cln" reason="402"', 402, 60),
+        (f'expire="{"9" * 5000}" reason="402"', 402, endings.LONGEST_BAN),
         ('location="cln" reason="402"', 402, None),
         ('code="101" expire="soon" reason="402"', 402, None),
         ('code="403" expire="7" location="cln" reason="429"', 429, None),

@@ -57,6 +57,13 @@ def test_when_it_came_is_read_back_and_an_earlier_version_did_not_write_it(path:
     assert (earlier.at, earlier.arrived_at, earlier.backlog) == (came.at, None, False)
 
 
+def test_what_a_newer_version_wrote_is_read_by_an_older_one(path: Path) -> None:
+    spooled = Spool(path).append(message("A"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "quoted": {"id": 1}}) + "\n")
+    [read] = read_spool(path)
+    assert replace(read, spool_offset=spooled.spool_offset) == spooled
+
+
 def test_a_record_ends_where_its_offset_says(path: Path) -> None:
     spool = Spool(path)
     first = spool.append(message("A"))

@@ -5,7 +5,7 @@ much it says, and the session process waits a little for one that says more.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -54,6 +54,9 @@ def logged_out(reason: int) -> Ending:
 LONGEST_BAN = 365 * 24 * 3600
 """Seconds; after so long even one without an end is asked about again."""
 
+MOST_DIGITS = 18
+"""Python reads no number of thousands of digits."""
+
 REFUSALS = {
     CloseClass.CONFLICT: Reason.STREAM_REPLACED,
     CloseClass.LOGGED_OUT: Reason.LOGGED_OUT,
@@ -101,10 +104,12 @@ LOGIN_STATUS = {
 }
 
 
-def stream_error(code: str) -> Ending:
+def stream_error(code: str, children: Collection[str] = ()) -> Ending:
     """A bare 401 is no logout, whatever its number says: that comes as an event of its own. What
     has not three digits is no code; a database does not even take every number."""
     number = int(code) if len(code) == 3 and code.isdecimal() else None
+    if number == REPLACED.close.code or "conflict" in children:
+        return REPLACED  # of a type that the library does not know: whoever dials again may fight
     if number is not None and number >= 500:
         return Ending(Close(number, Reason.SERVER_ERROR), Says.SOMETHING)
     return Ending(Close(number, Reason.CONNECTION_LOST), Says.SOMETHING)
@@ -119,7 +124,7 @@ def _failure(found: re.Match[str]) -> Ending:
     numbers = dict(ATTRIBUTE.findall(found["attributes"]))
     code = numbers.get("reason", "")
     known = int(code) if len(code) == 3 else 400
-    return login_refused(known, int(numbers.get("expire", 0)), datetime.now(UTC))
+    return login_refused(known, int(numbers.get("expire", "0")[:MOST_DIGITS]), datetime.now(UTC))
 
 
 LOG_ENDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Ending]], ...] = (

@@ -219,7 +219,7 @@ class Session:
             self._end(endings.KEEPALIVE)
 
     def on_stream_error(self, event: Any) -> None:
-        self._end(endings.stream_error(event.Code))
+        self._end(endings.stream_error(event.Code, [child.Tag for child in event.Raw.Nodes]))
 
     def on_stream_replaced(self, _: Any) -> None:
         self._end(endings.REPLACED)

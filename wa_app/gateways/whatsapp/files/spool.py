@@ -11,7 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 
@@ -81,11 +81,13 @@ def read_spool(path: Path) -> Iterator[Incoming]:
 
 
 def _parse(line: bytes) -> Incoming | None:
-    """None for a line that a crash or a bad disk left unreadable: the others still count."""
+    """None for a line that a crash or a bad disk left unreadable: the others still count. What a
+    newer version noted besides is left out."""
     try:
-        fields = json.loads(line)
-        times = {name: datetime.fromisoformat(fields[name]) for name in TIMES if fields.get(name)}
-        return Incoming(**fields | times) if "at" in times else None
+        noted = json.loads(line)
+        told = {one.name: noted[one.name] for one in fields(Incoming) if one.name in noted}
+        times = {name: datetime.fromisoformat(told[name]) for name in TIMES if told.get(name)}
+        return Incoming(**told | times) if "at" in times else None
     except (ValueError, TypeError, AttributeError):
         return None
 
