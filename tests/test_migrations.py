@@ -13,8 +13,20 @@ from sqlalchemy import select, text
 
 from app import create_app
 from wa_app import config
+from wa_app.domain.alerts import AlertKind
+from wa_app.domain.sessions.closes import Reason
+from wa_app.domain.sessions.states import Hold, Status
 from wa_app.extensions import db
-from wa_app.models import Chat, Connection, Message, Operation, OperationStep, utc_now
+from wa_app.models import (
+    Alert,
+    Chat,
+    Connection,
+    ConnectionEvent,
+    Message,
+    Operation,
+    OperationStep,
+    utc_now,
+)
 
 SEVEN = (
     "close_socket",
@@ -130,6 +142,30 @@ def test_no_trouble_is_remembered_that_was_not_counted_yet(of_020: Flask) -> Non
         upgrade()
         falls = db.session.scalars(select(Connection.falls)).all()
         assert set(falls) == {()}
+
+
+@pytest.mark.parametrize("hold", [Hold.PASSKEY, Hold.REFUSED, Hold.ALREADY_LINKED])
+def test_words_that_no_earlier_version_knows_are_taken_back(of_020: Flask, hold: Hold) -> None:
+    with of_020.app_context():
+        upgrade()
+        for connection in db.session.scalars(select(Connection)):
+            connection.hold, connection.hold_cause = hold, Reason.PROXY_REFUSED
+            db.session.add(
+                ConnectionEvent(
+                    connection_id=connection.id,
+                    status=Status.DISCONNECTED,
+                    hold=hold,
+                    reason=Reason.DEAF,
+                )
+            )
+        db.session.add(Alert(kind=AlertKind.UNSTABLE, began_at=utc_now(), cause=Reason.DEAF))
+        db.session.commit()
+        downgrade(revision="0004")
+        upgrade()
+        seen = db.session.execute(select(Connection.hold, Connection.hold_cause)).all()
+        events = db.session.execute(select(ConnectionEvent.hold, ConnectionEvent.reason)).all()
+        assert {*seen, *events} == {(Hold.RETRIES_EXHAUSTED, Reason.CONNECTION_LOST)}
+        assert db.session.scalars(select(Alert)).all() == []
 
 
 def test_it_can_be_taken_back(of_020: Flask) -> None:
