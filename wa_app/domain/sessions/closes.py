@@ -102,7 +102,7 @@ OUTAGE_REASONS = frozenset(
     }
 )
 
-LIFTED_REASONS = OUTAGE_REASONS | {Reason.CONNECTION_LOST}
+LIFTED_REASONS = OUTAGE_REASONS | {Reason.CONNECTION_LOST, Reason.RESTART_REQUIRED}
 """After which attempts that were used up begin anew once WhatsApp answers: an outage, or a line so
 bad that it never became stable."""
 
