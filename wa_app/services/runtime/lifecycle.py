@@ -213,7 +213,8 @@ class Runtime:
                 log.error("the database has no tables yet")
                 self._stop.wait(1)
             except Exception:
-                log.exception("start failed, trying again")
+                if self._folder.loss() is None:  # on another folder it is bound to fail
+                    log.exception("start failed, trying again")
                 self._stop.wait(1)
         else:
             return
