@@ -14,7 +14,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 $(BY_FILE)
+	$(BIN)/pytest -n 4 $(BY_FILE)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
