@@ -18,7 +18,7 @@ from wa_app.domain.sessions.policy import (
     Policy,
     in_the_last_hour,
 )
-from wa_app.domain.sessions.reconcile import is_stable
+from wa_app.domain.sessions.retries import is_stable
 from wa_app.domain.sessions.states import Hold, Status
 
 

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _
 from wa_app.domain.sessions.closes import Reason
 from wa_app.domain.sessions.connection import is_under_way, shown_status, was_just_paired
 from wa_app.domain.sessions.policy import in_the_last_hour
-from wa_app.domain.sessions.reconcile import is_unstable
+from wa_app.domain.sessions.retries import is_unstable
 from wa_app.domain.sessions.states import Action, Channel, Hold, Status
 from wa_app.models import Connection, ConnectionEvent
 from wa_app.wording.times import moment, phone

@@ -9,7 +9,8 @@ from wa_app.domain.sessions.changes import by_this_clock
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import AN_HOUR, DIALS_AN_HOUR, Moment, Policy
-from wa_app.domain.sessions.reconcile import DialNow, Settle, after_close, next_step, resume
+from wa_app.domain.sessions.reconcile import DialNow, Settle, next_step, resume
+from wa_app.domain.sessions.retries import after_close
 from wa_app.domain.sessions.states import Hold, Status
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

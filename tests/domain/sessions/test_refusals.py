@@ -10,14 +10,8 @@ from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.monitor import lifted, may_lift
 from wa_app.domain.sessions.policy import DIALS_AN_HOUR, Moment, Policy
-from wa_app.domain.sessions.reconcile import (
-    DialNow,
-    Settle,
-    after_close,
-    due_at,
-    next_step,
-    resume,
-)
+from wa_app.domain.sessions.reconcile import DialNow, Settle, due_at, next_step, resume
+from wa_app.domain.sessions.retries import after_close
 from wa_app.domain.sessions.states import Hold, Status
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

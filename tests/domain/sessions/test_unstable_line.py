@@ -8,13 +8,8 @@ import pytest
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import AN_HOUR, Moment, Policy
-from wa_app.domain.sessions.reconcile import (
-    DialNow,
-    after_close,
-    after_wipe,
-    is_unstable,
-    next_step,
-)
+from wa_app.domain.sessions.reconcile import DialNow, after_wipe, next_step
+from wa_app.domain.sessions.retries import after_close, is_unstable
 from wa_app.domain.sessions.states import Hold, Status
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

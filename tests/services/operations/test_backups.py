@@ -22,8 +22,9 @@ from wa_app.domain.errors import BackupNotFound, Refused
 from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import Moment, Policy
-from wa_app.domain.sessions.reconcile import after_close, after_news, after_wipe
+from wa_app.domain.sessions.reconcile import after_news, after_wipe
 from wa_app.domain.sessions.restoring import after_restore
+from wa_app.domain.sessions.retries import after_close
 from wa_app.domain.sessions.socket_messages import Opened, Paired
 from wa_app.domain.sessions.states import Channel, Hold, Status
 from wa_app.extensions import db

@@ -7,7 +7,7 @@ from wa_app.domain.sessions.changes import give_up, in_status, without_hold
 from wa_app.domain.sessions.closes import LIFTED_REASONS, Close, Reason
 from wa_app.domain.sessions.connection import Observed, Wanted
 from wa_app.domain.sessions.policy import Moment
-from wa_app.domain.sessions.reconcile import after_close
+from wa_app.domain.sessions.retries import after_close
 from wa_app.domain.sessions.states import Hold, Status
 
 

@@ -11,11 +11,9 @@ from wa_app.domain.sessions.changes import (
     by_this_clock,
     count_from_zero,
     forget_trouble,
-    give_up,
     go_down,
     hold_already_linked,
     hold_other_number,
-    hold_refused,
     in_status,
     put_on_hold,
     show_pairing,
@@ -23,7 +21,7 @@ from wa_app.domain.sessions.changes import (
     without_hold,
     without_pairing,
 )
-from wa_app.domain.sessions.closes import Close, CloseClass, Reason, classify
+from wa_app.domain.sessions.closes import Close, Reason
 from wa_app.domain.sessions.connection import (
     Observed,
     Wanted,
@@ -33,16 +31,12 @@ from wa_app.domain.sessions.connection import (
 )
 from wa_app.domain.sessions.policy import (
     AN_HOUR,
-    BANNED_FOR,
-    DEAF_AN_HOUR,
     DIALS_AN_HOUR,
-    FALLS_AN_HOUR,
-    REMOVED_BEFORE,
-    RIGHT_AFTER_PAIRING,
     Moment,
     Policy,
     in_the_last_hour,
 )
+from wa_app.domain.sessions.retries import after_close, is_stable, retry
 from wa_app.domain.sessions.socket_messages import (
     Closed,
     Named,
@@ -210,15 +204,6 @@ def _hold_is_over(observed: Observed, moment: Moment) -> bool:
     return False
 
 
-def is_stable(observed: Observed, now: datetime, policy: Policy) -> bool:
-    up_since = observed.connected_at
-    return (
-        observed.status is Status.CONNECTED
-        and up_since is not None
-        and now - up_since >= policy.stable_after
-    )
-
-
 # ---- news
 
 
@@ -258,9 +243,7 @@ def after_news(
                 replaced_copy_at=None,
                 has_credentials=True,
                 phone=phone,
-                linked_phone=observed.linked_phone
-                if answered_elsewhere
-                else _linked_phone(wanted, observed, phone),
+                linked_phone=_linked_phone(wanted, observed, phone, answered_elsewhere),
             )
         case Opened(phone, push_name):
             up = in_status(without_pairing(observed), Status.CONNECTED, now)
@@ -283,94 +266,12 @@ def after_news(
     return observed
 
 
-def _linked_phone(wanted: Wanted, observed: Observed, phone: str) -> str | None:
+def _linked_phone(
+    wanted: Wanted, observed: Observed, phone: str, to_be_unlinked: bool = False
+) -> str | None:
     """The first number stays. One that is up only to be unlinked is nobody's choice."""
-    return observed.linked_phone or (None if wipe_pending(wanted, observed) else phone)
-
-
-def after_close(observed: Observed, close: Close, moment: Moment) -> Observed:
-    """The observed half after a socket ended by itself: a hold, or the next attempt."""
-    now = moment.now
-    fell = is_stable(observed, now, moment.policy)
-    if fell:
-        observed = count_from_zero(observed)
-    down = go_down(observed, close, now)
-    match classify(close):
-        case CloseClass.CONFLICT:
-            # Dialling again would throw out whoever took the session, and they us.
-            return put_on_hold(down, Hold.CONFLICT, close.reason, now)
-        case CloseClass.LOGGED_OUT:
-            return _logged_out(replace(down, has_credentials=False), close, now)
-        case CloseClass.OUTDATED:
-            held = put_on_hold(down, Hold.CLIENT_OUTDATED, close.reason, now)
-            return replace(held, hold_library=moment.library)
-        case CloseClass.BANNED:
-            held = put_on_hold(down, Hold.BANNED, close.reason, now)
-            return replace(held, hold_until=close.until or now + BANNED_FOR)
-        case CloseClass.CORRUPT:
-            gone = replace(down, has_credentials=False)
-            return put_on_hold(gone, Hold.CREDENTIALS_CORRUPT, close.reason, now)
-        case CloseClass.PAIRING_EXPIRED:
-            return put_on_hold(down, Hold.PAIRING_EXPIRED, close.reason, now)
-        case CloseClass.PAIRING_REFUSED:
-            # At once: whoever asks again is refused for longer.
-            return hold_refused(down, close.reason, now)
-        case CloseClass.PASSKEY:
-            return put_on_hold(down, Hold.PASSKEY, close.reason, now)
-        case _ if observed.hold is not None:
-            return down  # its socket was still open when it was held; nothing follows from its end
-        case CloseClass.TRANSIENT | CloseClass.EXPECTED | CloseClass.REFUSED:
-            again = _after_fall if fell else _retry
-            return again(down, close.reason, moment)
-        case CloseClass.DEAF:
-            return _after_deafness(down, moment)
-
-
-def _logged_out(gone: Observed, close: Close, now: datetime) -> Observed:
-    paired, removed, reason = gone.paired_at, gone.removed_at, close.reason
-    just_paired = paired is not None and now - paired < RIGHT_AFTER_PAIRING
-    if just_paired and not close.by_owner:
-        again = removed is not None and now - removed < REMOVED_BEFORE
-        reason = Reason.REMOVED_AGAIN if again else Reason.REMOVED
-        gone = replace(gone, removed_at=now, last_reason=reason)
-    gone = replace(gone, paired_at=None)
-    return put_on_hold(gone, Hold.LOGGED_OUT, reason, now)
-
-
-def _after_deafness(down: Observed, moment: Moment) -> Observed:
-    """Nothing is wrong with the way to WhatsApp: no attempt is counted, and it dials at once."""
-    now = moment.now
-    deaf = (*in_the_last_hour(down.deaf, now), now)
-    delay = moment.policy.slow_delay(len(deaf) - DEAF_AN_HOUR, moment.jitter)
-    return replace(in_status(down, Status.CONNECTING, now), deaf=deaf, next_attempt_at=now + delay)
-
-
-def _after_fall(down: Observed, reason: Reason, moment: Moment) -> Observed:
-    """A line that lives just long enough to be stable never meets the limit of attempts: the more
-    often it falls, the longer it waits."""
-    now = moment.now
-    falls = (*in_the_last_hour(down.falls, now), now)
-    trying = _retry(replace(down, falls=falls), reason, moment)
-    pause = moment.policy.slow_delay(len(falls) - FALLS_AN_HOUR, moment.jitter)
-    if trying.next_attempt_at is None:
-        return trying
-    return replace(trying, next_attempt_at=max(trying.next_attempt_at, now + pause))
-
-
-def is_unstable(observed: Observed, now: datetime) -> bool:
-    return len(in_the_last_hour(observed.falls, now)) > FALLS_AN_HOUR
-
-
-def _retry(down: Observed, reason: Reason, moment: Moment) -> Observed:
-    policy = moment.policy
-    if down.attempt >= policy.reconnect_max_attempts:
-        return give_up(down, reason, moment)
-    attempt = down.attempt + 1
-    return replace(
-        in_status(down, Status.CONNECTING, moment.now),
-        attempt=attempt,
-        next_attempt_at=moment.now + policy.delay(attempt, moment.jitter),
-    )
+    nobodys = to_be_unlinked or wipe_pending(wanted, observed)
+    return observed.linked_phone or (None if nobodys else phone)
 
 
 # ---- wiping
@@ -449,7 +350,7 @@ def resume(
     if not has_credentials and started is not None and now - started >= policy.pairing_window:
         return put_on_hold(down, Hold.PAIRING_EXPIRED, Reason.PAIRING_TIMEOUT, now)
     # Not proven stable: a server that crashes in a loop must not outrun the table.
-    return _retry(down, Reason.SERVICE_STOPPED, moment)
+    return retry(down, Reason.SERVICE_STOPPED, moment)
 
 
 # ---- time
