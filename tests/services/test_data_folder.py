@@ -79,3 +79,19 @@ def test_what_a_crash_left_of_a_backup_goes_at_the_next_start(world: World) -> N
     world.crash()
     left = sorted(path.name for path in folder.iterdir())
     assert left == ["20260101T000000000000.session", "notes.txt"]
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_not_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for it would never look again."""
+    folder = data_folder.of(world.app)
+    monkeypatch.setattr(data_folder, "SETTLED", 0)
+
+    def goes(file: Path) -> bool:
+        raise FileNotFoundError(file)
+
+    with monkeypatch.context() as gone:
+        gone.setattr(data_folder, "has_tables", goes)
+        assert not folder.is_back()
+    assert folder.is_back()

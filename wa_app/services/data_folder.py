@@ -67,11 +67,14 @@ class DataFolder:
 
     def is_back(self) -> bool:
         """Whether our folder, or a copy of it, is there and whole: nothing changes in it."""
-        if not self._is_ours():
+        try:
+            if not self._is_ours():
+                return False
+            before = self._content()
+            time.sleep(SETTLED)
+            return self._is_ours() and self._content() == before
+        except OSError:  # it goes, or comes, while it is looked at
             return False
-        before = self._content()
-        time.sleep(SETTLED)
-        return self._is_ours() and self._content() == before
 
     def _is_ours(self) -> bool:
         if self.loss() not in (None, Loss.EXCHANGED):
